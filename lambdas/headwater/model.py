@@ -1,0 +1,257 @@
+"""The nouns: what travels between the steps. Frozen, plain, without behaviour beyond naming themselves.
+
+A FHIR resource is a `Resource`, a plain dict as parsed from JSON, so that `Any` has one home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+Resource = dict[str, Any]
+
+# --------------------------------------------------------------------------------------------------------- inbound
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the feed queue handed over, before anybody looked at it. `group` is the FIFO message group."""
+
+    body: str
+    attributes: Mapping[str, str]
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One archived message: who sent it, and its exact bytes.
+
+    `key` is derived from sender and bytes (`<ehr>/<sha256>`), so the same bytes twice are one message.
+    """
+
+    key: str
+    ehr: str
+    content_type: str
+    body: bytes
+    archive_key: str
+    sender_id: str = ""
+
+
+class MessageState(StrEnum):
+    """Where a message is. Every message ends in one of the last four, and none of them forgets it."""
+
+    ACCEPTED = "accepted"
+    STORED = "stored"
+    SUPERSEDED = "superseded"  # a newer message about the same thing was stored first
+    HELD = "held"  # a steward must say who this is
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """The inbox's line on one message. Times are ISO 8601 in UTC; `error_*` are set when held or quarantined."""
+
+    key: str
+    ehr: str
+    content_type: str
+    archive_key: str
+    state: MessageState
+    accepted_at: str
+    updated_at: str
+    sender_id: str = ""
+    error_code: str = ""
+    error_place: str = ""
+    error_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """FHIR R4 from one message. `resources` hold exactly one Patient, whose id is the EHR record's (not a person's).
+
+    `event_time` is when the sender says it happened (aware; HL7 v2 EVN-2, else MSH-7); `kind` is what was converted
+    (`ADT_A01`); `unread` names the input that no template read (`OBX-17`).
+    """
+
+    kind: str
+    resources: tuple[Resource, ...]
+    event_time: datetime
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The same resources, now about one certain person: the Patient is the golden one, references point to it."""
+
+    person_id: str
+    link_version: int
+    resources: tuple[Resource, ...]
+
+
+# --------------------------------------------------------------------------------------------------------- persons
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An id and the authority that gave it. `kind` is an HL7 table 0203 code: MR, SS, DL …"""
+
+    system: str
+    value: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is known of a human, as one source states it; the input of every comparison. Values are as received."""
+
+    family: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    suffix: str = ""
+    birth_date: date | None = None
+    gender: str = ""
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    address_lines: tuple[str, ...] = ()
+    city: str = ""
+    state: str = ""
+    postal_code: str = ""
+    identifiers: tuple[Identifier, ...] = ()
+    deceased: bool = False
+    multiple_birth: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One EHR's record of a person: `key` is `<ehr>|<assigning authority>|<MRN>`."""
+
+    key: str
+    ehr: str
+    traits: Traits
+    event_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One human, and every EHR record linked to them. `version` grows with each change of the links."""
+
+    id: str
+    version: int
+    records: tuple[SourceRecord, ...]
+
+
+class Verdict(StrEnum):
+    """What a comparison means. Only SAME lets data through by itself."""
+
+    SAME = "same"
+    POSSIBLE = "possible"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """How sure it is that two are one: calibrated `confidence` in 0..1, and the evidence in words, free of values."""
+
+    verdict: Verdict
+    confidence: float
+    evidence: tuple[str, ...] = ()
+
+
+# -------------------------------------------------------------------------------------------------------- outbound
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """A fact that should be told to an EHR, as a rule or an outside producer asks for it.
+
+    `resource` is FHIR R4, its subject `Patient/<person id>`. `origin` names where the fact came from; `hops` counts
+    the systems it went through, so that an echo is not told again.
+    """
+
+    to: str
+    intent: str
+    person_id: str
+    resource: Resource
+    origin_ehr: str
+    origin_ref: str
+    hops: int = 1
+
+
+class ProposalState(StrEnum):
+    """The life of a write-back. State is written before bytes leave; the last eight are final."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    SENDING = "SENDING"  # leased by one sender; bytes may be on the wire
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"  # a time-out: look first, resend at most once
+    ACCEPTED_BY_EHR = "ACCEPTED_BY_EHR"  # the EHR said yes; not proven until read back
+    FILED = "FILED"
+    ALREADY_PRESENT = "ALREADY_PRESENT"
+    REJECTED = "REJECTED"  # by a clinician
+    FAILED = "FAILED"  # refused by the EHR for good
+    EXPIRED = "EXPIRED"
+    SUPERSEDED = "SUPERSEDED"
+    COMPENSATED = "COMPENSATED"
+    NEEDS_HUMAN = "NEEDS_HUMAN"
+
+    @property
+    def final(self) -> bool:
+        return self not in _OPEN_STATES
+
+
+_OPEN_STATES = frozenset(
+    {
+        ProposalState.PROPOSED,
+        ProposalState.APPROVED,
+        ProposalState.SENDING,
+        ProposalState.OUTCOME_UNKNOWN,
+        ProposalState.ACCEPTED_BY_EHR,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One write-back, keyed by its content (`intent`), with the exact bytes a clinician signs off.
+
+    `payload_hash` is the SHA-256 of `payload`; an approval is of that hash. `patient_ref` is the patient at the EHR.
+    `version` is the optimistic lock. Times are ISO 8601 in UTC.
+    """
+
+    intent: str
+    state: ProposalState
+    ehr: str
+    resource_type: str
+    payload: bytes
+    payload_hash: str
+    person_id: str
+    patient_ref: str
+    link_version: int
+    confidence: float
+    evidence: tuple[str, ...]
+    origin_ehr: str
+    origin_ref: str
+    summary: str
+    created_at: str
+    expires_at: str
+    version: int = 1
+    decided_by: str = ""
+    decided_at: str = ""
+    reason: str = ""
+    attempts: int = 0
+    sent_at: str = ""
+    lease_until: str = ""
+    filed_ref: str = ""
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an EHR said over HTTP. `sent` is False only when it is certain that no byte of the request left."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Resource | None = None
+    sent: bool = True
+    milliseconds: float = 0.0

@@ -1,0 +1,140 @@
+"""What the steps need of the world, as few and small Protocols. `bootstrap` fills them; tests fill them with fakes.
+
+Every adapter of a port passes the port's contract suite in `tests/adapters/`. All of them raise `errors.Retry` when the
+other side is throttled, slow or down, and nothing else for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from headwater.model import (
+    Answer,
+    Identifier,
+    MessageRecord,
+    MessageState,
+    Person,
+    Proposal,
+    ProposalState,
+    Resource,
+)
+
+
+class Clock(Protocol):
+    """The time, so that tests and the drill can move it."""
+
+    def __call__(self) -> datetime:
+        """Now, aware, in UTC."""
+
+
+class Archive(Protocol):
+    """Raw bytes, kept for good. Putting the same key twice keeps the first bytes."""
+
+    def put(self, key: str, body: bytes, content_type: str) -> None: ...
+
+    def get(self, key: str) -> bytes:
+        """The bytes; raises Quarantine('archive.missing') when there are none."""
+
+    def fetch(self, location: str) -> bytes:
+        """The bytes a producer left at `s3://bucket/key`; raises Quarantine('accept.pointer_unreadable')."""
+
+
+class Inbox(Protocol):
+    """Every message that ever came, and where it is."""
+
+    def open(self, record: MessageRecord) -> MessageRecord:
+        """Note a new message; if its key is known, change nothing and give the known record."""
+
+    def close(self, key: str, state: MessageState, *, at: str, code: str = "", place: str = "", hint: str = "") -> None:
+        """Move a message on; closing with the same state again is harmless."""
+
+    def get(self, key: str) -> MessageRecord | None: ...
+
+    def list(self, state: MessageState, *, limit: int = 100) -> Sequence[MessageRecord]:
+        """The newest first."""
+
+    def advance(self, thread: str, event_time: datetime) -> bool:
+        """Note that `thread` (`<ehr>|Encounter/<id>`) has news of `event_time`; False if newer news is known."""
+
+
+class PersonIndex(Protocol):
+    """The EMPI's memory: persons, found by blocking keys."""
+
+    def find(self, record_key: str, keys: Sequence[str]) -> Sequence[Person]:
+        """Every person linked to `record_key` or filed under one of `keys`; strongly consistent, ≤ 2 round trips."""
+
+    def get(self, person_id: str) -> Person | None: ...
+
+    def save(self, person: Person, *, expected_version: int, keys: Sequence[str]) -> None:
+        """Write a person (version 0 = must be new) and file it under `keys`; raises Retry('match.conflict') if
+        somebody else was faster, so that the message is matched again."""
+
+    def by_identifier(self, identifier: Identifier) -> Sequence[Person]: ...
+
+
+class FhirStore(Protocol):
+    """The FHIR R4 store. Ids are ours, so every write is an idempotent PUT."""
+
+    def transact(self, resources: Sequence[Resource]) -> Sequence[str]:
+        """PUT all of them, whole or not at all up to the store's limit of entries a transaction; gives the versioned
+        references (`Patient/x/_history/2`). Raises Quarantine('store.invalid') with the store's diagnostics' paths."""
+
+    def read(self, reference: str) -> Resource | None: ...
+
+
+class Queue(Protocol):
+    """A FIFO queue that we send to: `group` keeps order, `dedup` makes a repeat within five minutes one."""
+
+    def send(self, body: str, *, group: str, dedup: str) -> None: ...
+
+
+class Proposals(Protocol):
+    """The ledger of write-backs: one row per intent, moved by conditional writes only."""
+
+    def add(self, proposal: Proposal) -> bool:
+        """Write a new one; False (and nothing changed) if the intent is known."""
+
+    def get(self, intent: str) -> Proposal | None: ...
+
+    def list(self, state: ProposalState, *, limit: int = 100) -> Sequence[Proposal]:
+        """The oldest first."""
+
+    def move(self, proposal: Proposal, *, expected_version: int) -> None:
+        """Replace the row if it still has `expected_version`; raises Retry('ledger.conflict') if not."""
+
+
+class AuditLog(Protocol):
+    """Append-only, hash-chained per intent. If it cannot be written, nothing may be sent."""
+
+    def append(self, chain: str, entry: Mapping[str, object]) -> None:
+        """Write the next entry of the chain; ids and codes only."""
+
+    def read(self, chain: str) -> Sequence[Mapping[str, object]]:
+        """The entries in order, each with `seq`, `previous` and `hash`; raises ValueError if the chain is broken."""
+
+
+class EhrApi(Protocol):
+    """One EHR's write API. Answers of any status come back as `Answer`; only 'no outcome' is `status` 0."""
+
+    def create(self, resource_type: str, payload: bytes) -> Answer: ...
+
+    def read(self, reference: str) -> Answer: ...
+
+    def search(self, resource_type: str, parameters: Mapping[str, str]) -> Answer:
+        """All pages, as one searchset Bundle."""
+
+
+class EhrApis(Protocol):
+    """The EHR that is called so; raises Refuse('send.ehr_unknown') when this deployment has no connection to it."""
+
+    def __call__(self, ehr: str) -> EhrApi: ...
+
+
+class Watch(Protocol):
+    """One line in the log and one metric per step. Ids and codes only."""
+
+    def note(self, step: str, outcome: str, *, milliseconds: float = 0.0, **ids: str | int | float) -> None: ...
+
+
