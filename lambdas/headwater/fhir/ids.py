@@ -1,4 +1,4 @@
-"""Ids made from content: the same fact from the same sender always gets the same id, so every write is an idempotent PUT.
+"""Ids made from content: the same fact from the same sender always gets the same id, so a write is an idempotent PUT.
 
 The id is a UUIDv5 (RFC 9562 §5.5), which is also a valid FHIR id (at most 64 of `A-Za-z0-9-.`). It is cut out of SHA-1
 by hand because `uuid.uuid5` costs three times as much and this runs for every resource of every message.
