@@ -1,0 +1,320 @@
+"""One HL7 v2 message as templates see it: `PID.5.1`, `message | all: 'OBX'`, numbers as in the standard, from 1.
+
+Segments are split into fields at once; a field is taken apart when it is read, and remembers that it was: that is how
+`Message.unread` can name the input that no template looked at. Everything that is empty (no text, only delimiters, or
+the explicit null `""`) reads as None. HL7 v2.5.1 chapters 2.5 (grammar), 2.7 (escapes) and 2A.22 (times).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from headwater.formats.hl7v2 import times
+from headwater.formats.hl7v2.escapes import unescape
+
+NULL = '""'
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What a message says about itself in its header: delimiters, character set, zone. `blank` is all that is empty."""
+
+    field: str
+    component: str
+    repetition: str
+    escape: str
+    subcomponent: str
+    charset: str
+    zone: tzinfo
+    blank: str
+
+    def text(self, raw: str) -> str:
+        """`raw` without its escape sequences; an explicit null is no text."""
+        if raw == NULL:
+            return ""
+        if self.escape and self.escape in raw:
+            return unescape(
+                raw, self.field, self.component, self.subcomponent, self.repetition, self.escape, self.charset
+            )
+        return raw
+
+    def is_empty(self, raw: str) -> bool:
+        return not raw or raw == NULL or not raw.strip(self.blank)
+
+
+# MSH-1 and MSH-2 are not split by what they declare.
+_DELIMITERS_THEMSELVES = Encoding("", "\0", "", "", "", "ascii", UTC, "")
+    "", "\0", "", "", "", "ascii", UTC, ""
+)  # MSH-1 and MSH-2 are not split by what they say
+
+
+class Value:
+    """What fields, repetitions and components have in common: they print as their first part, and know their zone."""
+
+    __slots__ = ("encoding", "raw")
+
+    def __init__(self, raw: str, encoding: Encoding) -> None:
+        self.raw = raw
+        self.encoding = encoding
+
+    @property
+    def text(self) -> str:
+        """All of it as one text, delimiters taken for what a sender meant who forgot to escape them."""
+        return self.encoding.text(self.raw).rstrip()
+
+    @property
+    def zone(self) -> tzinfo:
+        return self.encoding.zone
+
+    def lookup(self, name: str | int) -> object:
+        """A part by its number from 1, or `text`; None if it is empty or there is no such thing."""
+        number = _number(name)
+        if number is not None:
+            return self.part(number)
+        return self.text if name == "text" else None
+
+    def part(self, number: int) -> object:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == other if isinstance(other, str) else self is other
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class Component(Value):
+    """One component; it prints as its first subcomponent."""
+
+    __slots__ = ()
+
+    def part(self, number: int) -> str | None:
+        parts = self.raw.split(self.encoding.subcomponent) if self.encoding.subcomponent else [self.raw]
+        if not 0 < number <= len(parts) or self.encoding.is_empty(parts[number - 1]):
+            return None
+        return self.encoding.text(parts[number - 1]).strip() or None
+
+    def __str__(self) -> str:
+        return self.part(1) or ""
+
+
+class Repetition(Value):
+    """One repetition of a field; its parts are its components, and it prints as the first of them."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, raw: str, encoding: Encoding) -> None:
+        super().__init__(raw, encoding)
+        self._parts = raw.split(encoding.component)
+
+    def part(self, number: int) -> Component | None:
+        if not 0 < number <= len(self._parts) or self.encoding.is_empty(self._parts[number - 1]):
+            return None
+        return Component(self._parts[number - 1], self.encoding)
+
+    def __str__(self) -> str:
+        return str(self.part(1) or "")
+
+
+class Field(Value):
+    """A field: a sequence of repetitions, the empty ones left out; its parts are the components of the first."""
+
+    __slots__ = ("repetitions",)
+
+    def __init__(self, raw: str, encoding: Encoding) -> None:
+        super().__init__(raw, encoding)
+        raws = raw.split(encoding.repetition) if encoding.repetition else [raw]
+        self.repetitions: Sequence[Repetition] = [
+            Repetition(one, encoding) for one in raws if not encoding.is_empty(one)
+        ]
+
+    @property
+    def text(self) -> str:
+        """All of it as one text; repetitions are lines (HL7 v2.5.1 chapter 7.4.2.5: OBX-5 of TX)."""
+        lines = self.raw.split(self.encoding.repetition) if self.encoding.repetition else [self.raw]
+        return "\n".join(self.encoding.text(line).rstrip() for line in lines).rstrip()
+
+    def part(self, number: int) -> Component | None:
+        return self.repetitions[0].part(number) if self.repetitions else None
+
+    def __iter__(self) -> Iterator[Repetition]:
+        return iter(self.repetitions)
+
+    def __len__(self) -> int:
+        return len(self.repetitions)
+
+    def __str__(self) -> str:
+        return str(self.repetitions[0]) if self.repetitions else ""
+
+
+class Segment:
+    """A segment; `.5` is its field 5. In MSH, BHS and FHS field 1 is the delimiter itself (chapter 2.5.4)."""
+
+    __slots__ = ("_fields", "_read", "encoding", "id", "raws")
+
+    def __init__(self, raws: list[str], encoding: Encoding) -> None:
+        self.id = raws[0]
+        self.raws = raws
+        self.encoding = encoding
+        self._fields: dict[int, Field | None] = {}
+        self._read: set[int] = {1, 2} if self.id == "MSH" else set()
+
+    def lookup(self, name: str | int) -> object:
+        """Field by number, or `id`; None if the field is empty."""
+        number = _number(name)
+        if number is not None:
+            return self.field(number)
+        return self.id if name == "id" else None
+
+    def field(self, number: int) -> Field | None:
+        """Field `number`, from 1, and mark it as read; None if it is empty."""
+        if number in self._fields:
+            return self._fields[number]
+        self._read.add(number)
+        raw = self.raws[number] if 0 < number < len(self.raws) else ""
+        encoding = _DELIMITERS_THEMSELVES if self.id == "MSH" and number <= 2 else self.encoding
+        field = None if encoding.is_empty(raw) else Field(raw, encoding)
+        self._fields[number] = field
+        return field
+
+    def unread(self) -> Iterator[int]:
+        """The numbers of the fields that hold something and were never looked at."""
+        for number in range(1, len(self.raws)):
+            if number not in self._read and not self.encoding.is_empty(self.raws[number]):
+                yield number
+
+    def nulls(self) -> Iterator[int]:
+        """The numbers of the fields that say "delete this" (the explicit null)."""
+        return (number for number, raw in enumerate(self.raws) if raw == NULL)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Group:
+    """Segments that belong together; `.OBR` is the first OBR. Filters cut groups into smaller ones."""
+
+    __slots__ = ("segments",)
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self.segments = segments
+
+    def lookup(self, name: str | int) -> object:
+        """The first segment of that name, `segments`, or None."""
+        if name == "segments":
+            return self.segments
+        return next((segment for segment in self.segments if segment.id == name), None)
+
+    def all(self, *names: str) -> list[Segment]:
+        """The segments of these names, in order."""
+        return [segment for segment in self.segments if segment.id in names]
+
+    def groups(self, *starters: str) -> list[Group]:
+        """Cut before each starter; what is before the first one is left out.
+
+        Starters are in the order in which they begin a group: for ('ORC', 'OBR') an OBR right after its ORC continues
+        the group, and one without an ORC begins its own, so that an ORU with and without ORC read alike.
+        """
+        groups: list[list[Segment]] = []
+        reached = len(starters)
+        for segment in self.segments:
+            rank = starters.index(segment.id) if segment.id in starters else None
+            if rank is not None and (not groups or rank <= reached):
+                groups.append([])
+            if rank is not None:
+                reached = rank
+            if groups:
+                groups[-1].append(segment)
+        return [Group(group) for group in groups]
+
+    def head(self, *stops: str) -> Group:
+        """What is before the first of `stops`; all of it when there is none."""
+        return Group(self.segments[: self._first(stops)])
+
+    def tail(self, *starts: str) -> Group:
+        """The first of `starts` and what is after it."""
+        return Group(self.segments[self._first(starts) :])
+
+    def _first(self, names: Sequence[str]) -> int:
+        return next((at for at, segment in enumerate(self.segments) if segment.id in names), len(self.segments))
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self.segments)
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+
+class Message(Group):
+    """A whole message. `charset_guessed` is True when nobody said what character set its bytes are in."""
+
+    __slots__ = ("charset_guessed", "encoding", "header")
+
+    def __init__(self, segments: Sequence[Segment], encoding: Encoding, *, charset_guessed: bool = False) -> None:
+        super().__init__(segments)
+        self.encoding = encoding
+        self.charset_guessed = charset_guessed
+        self.header = segments[0]
+
+    @property
+    def type(self) -> str:
+        """MSH-9.1, for example ORU."""
+        return self._header_text(9, 1)
+
+    @property
+    def trigger(self) -> str:
+        """MSH-9.2, for example R01; of EVN-1 where the header does not say it."""
+        event = self.lookup("EVN")
+        said = self._header_text(9, 2)
+        return said or (str(event.field(1) or "") if isinstance(event, Segment) else "")
+
+    @property
+    def structure(self) -> str:
+        """MSH-9.3 as sent, for example ADT_A01; it is often missing or wrong."""
+        return self._header_text(9, 3)
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10."""
+        return self._header_text(10, 1)
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """MSH-7."""
+        moment = times.read(self._header_text(7, 1))
+        return moment.aware(self.encoding.zone) if moment else None
+
+    @property
+    def event_time(self) -> datetime | None:
+        """When it happened: EVN-2 (or EVN-6, when that is said), else when the message was made."""
+        event = self.lookup("EVN")
+        recorded = times.read(str(event.field(2) or "")) if isinstance(event, Segment) else None
+        return recorded.aware(self.encoding.zone) if recorded else self.sent_at
+
+    def lookup(self, name: str | int) -> object:
+        """The first segment of that name, or a fact: type, trigger, structure, control_id, charset_guessed."""
+        if name in ("type", "trigger", "structure", "control_id", "charset_guessed"):
+            return getattr(self, str(name))
+        return super().lookup(name)
+
+    def unread(self) -> tuple[str, ...]:
+        """`OBX-17` for each field that some segment fills and no template looked at, each once, in order."""
+        found = {f"{segment.id}-{number}": None for segment in self.segments for number in segment.unread()}
+        return tuple(found)
+
+    def nulls(self) -> tuple[str, ...]:
+        """`PID-19` for each field that holds the explicit null, each once, in order."""
+        found = {f"{segment.id}-{number}": None for segment in self.segments for number in segment.nulls()}
+        return tuple(found)
+
+    def _header_text(self, field: int, component: int) -> str:
+        value = self.header.field(field)
+        return str(value.part(component) or "") if value else ""
+
+
+def _number(name: str | int) -> int | None:
+    if isinstance(name, int):
+        return name
+    return int(name) if name.isascii() and name.isdigit() else None

@@ -1,0 +1,100 @@
+"""The parser: bytes to a `Message`, tolerant of what is harmless, and clear about what is not HL7.
+
+Tolerated: CR, LF and CRLF; blank lines; MLLP blocks; other delimiters; lines that are the rest of a broken text field;
+segments that nobody knows. Refused: no MSH, delimiters that are not, no message type, a last line cut in its name.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import tzinfo
+
+from headwater.errors import Quarantine
+from headwater.formats.hl7v2 import times
+from headwater.formats.hl7v2.charset import decode
+from headwater.formats.hl7v2.framing import unframe
+from headwater.formats.hl7v2.message import Encoding, Message, Segment
+
+_LINES = re.compile(r"\r\n|\r|\n")
+_HEADERS = ("MSH", "BHS", "FHS")
+_TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
+
+
+def parse(body: bytes, zone: tzinfo) -> Message:
+    """One message. `zone` is the EHR's, for times without one; a zone in MSH-7 is the message's own (chapter 2A.22).
+
+    Raises Quarantine: `convert.not_hl7`, `convert.truncated` or `convert.charset`, with the place.
+    """
+    decoded = decode(unframe(body))
+    lines = _lines(decoded.value.lstrip("\ufeff\r\n \t"))
+    header = lines[0]
+    encoding = _encoding(header, decoded.charset, zone)
+    segments = _segments(lines, encoding)
+    header_segment = segments[0]
+    sent = header_segment.raws[7] if len(header_segment.raws) > 7 else ""
+    moment = times.read(sent.split(encoding.component)[0])
+    if moment and moment.zone:
+        encoding = Encoding(
+            encoding.field, encoding.component, encoding.repetition, encoding.escape, encoding.subcomponent,
+            encoding.charset, moment.zone, encoding.blank,
+        )  # fmt: skip
+        for segment in segments:
+            segment.encoding = encoding
+    message = Message(segments, encoding, charset_guessed=decoded.guessed)
+    _check_type(message)
+    return message
+
+
+def _lines(text: str) -> list[str]:
+    if not text:
+        raise Quarantine("convert.not_hl7", place="MSH", hint="the message is empty")
+    if not text.startswith("MSH"):
+        raise Quarantine("convert.not_hl7", place="MSH", hint="a message begins with MSH")
+    lines = _LINES.split(text)
+    last = lines[-1].strip()
+    if 0 < len(last) < 3 and last.isalpha() and last.isupper():
+        raise Quarantine("convert.truncated", place=f"line {len(lines)}", hint="the message ends in a segment's name")
+    return lines
+
+
+def _encoding(header: str, charset: str, zone: tzinfo) -> Encoding:
+    """The delimiters that MSH-1 and MSH-2 declare; the later ones of MSH-2 may be missing (chapter 2.5.4)."""
+    if len(header) < 5:
+        raise Quarantine("convert.truncated", place="MSH-2", hint="the header ends before its delimiters")
+    field = header[3]
+    declared = header[4:].partition(field)[0]
+    marks = [*declared[:4], "", "", ""][:4]
+    component, repetition, escape, subcomponent = marks
+    used = [field, *declared[:4]]
+    if not component or len(set(used)) != len(used) or any(mark.isalnum() or mark.isspace() for mark in used):
+        raise Quarantine("convert.not_hl7", place="MSH-2", hint="the delimiters are not five different marks")
+    blank = f"{component}{repetition}{subcomponent} \t"
+    return Encoding(field, component, repetition, escape, subcomponent, charset, zone, blank)
+
+
+def _segments(lines: list[str], encoding: Encoding) -> list[Segment]:
+    field = encoding.field
+    rows: list[list[str]] = []
+    for line in lines:
+        name = line[:3]
+        if line[3:4] in (field, "") and _TYPE.fullmatch(name):
+            raws = line.split(field)
+            rows.append([name, field, *raws[1:]] if name in _HEADERS else raws)
+            continue
+        if not line.strip():
+            continue
+        # A line break inside a text field: senders forget to escape it. The rest belongs to the field before it.
+        continued = line.split(field)
+        rows[-1][-1] += f"\n{continued[0]}"
+        rows[-1].extend(continued[1:])
+    if sum(row[0] == "MSH" for row in rows) > 1:
+        raise Quarantine("convert.not_hl7", place="MSH", hint="several messages in one: split them first")
+    return [Segment(row, encoding) for row in rows]
+
+
+def _check_type(message: Message) -> None:
+    if message.type:
+        return
+    if len(message.header.raws) <= 9 and len(message.segments) == 1:
+        raise Quarantine("convert.truncated", place="MSH-9", hint="the message ends in its header")
+    raise Quarantine("convert.not_hl7", place="MSH-9", hint="the header names no message type")
