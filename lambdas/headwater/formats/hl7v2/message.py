@@ -46,8 +46,6 @@ class Encoding:
 
 # MSH-1 and MSH-2 are not split by what they declare.
 _DELIMITERS_THEMSELVES = Encoding("", "\0", "", "", "", "ascii", UTC, "")
-    "", "\0", "", "", "", "ascii", UTC, ""
-)  # MSH-1 and MSH-2 are not split by what they say
 
 
 class Value:
