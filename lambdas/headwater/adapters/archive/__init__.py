@@ -1,0 +1,1 @@
+"""Raw bytes, kept for good: the `Archive` port."""

@@ -1,0 +1,46 @@
+"""Plain values to DynamoDB's typed attributes and back, for the adapters whose rows mirror a frozen dataclass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Item = dict[str, dict[str, Any]]
+
+
+def pack(values: Mapping[str, Any]) -> Item:
+    """`{"attempts": 2}` becomes `{"attempts": {"N": "2"}}`.
+
+    Takes str (and StrEnum), bytes, int, float and sequences of str. An empty str or bytes is kept: DynamoDB refuses
+    those only in keys.
+    """
+    return {name: _attribute(value) for name, value in values.items()}
+
+
+def unpack(item: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, Any]:
+    """The attributes called `names`, those that are there; numbers come back as int or float, sequences as tuples.
+
+    Other attributes are passed over: while a new version is rolled out, its rows are read by the old one.
+    """
+    return {name: _value(item[name]) for name in names if name in item}
+
+
+def _attribute(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": str(value)}
+    if isinstance(value, bytes):
+        return {"B": value}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"N": repr(value)}
+    if isinstance(value, tuple | list):
+        return {"L": [_attribute(member) for member in value]}
+    raise TypeError(f"no DynamoDB attribute for {type(value).__name__}")
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    if kind == "N":
+        return int(value) if value.lstrip("-").isdigit() else float(value)
+    if kind == "L":
+        return tuple(_value(member) for member in value)
+    return value

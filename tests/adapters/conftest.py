@@ -1,0 +1,75 @@
+"""AWS in process for the contract suites: moto's mock, the tables and buckets as `infra/data.py` lays them out, and a
+ledger of the calls each operation makes (calls are money and milliseconds)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+REGION = "us-east-1"
+ARCHIVE, FEEDS, AUDIT, MESSAGES, PROPOSALS = "archive", "feeds", "audit-log", "messages", "proposals"
+
+
+class Calls(list[str]):
+    """The operations that went out, in order, for example `["s3.PutObject"]`."""
+
+    @contextmanager
+    def counted(self) -> Iterator[list[str]]:
+        before = len(self)
+        seen: list[str] = []
+        yield seen
+        seen.extend(self[before:])
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def client(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+
+        def build(service: str) -> Any:
+            built = boto3.client(service, region_name=REGION)
+            built.meta.events.register(
+                f"before-call.{service}", lambda model, **_: calls.append(f"{service}.{model.name}")
+            )
+            return built
+
+        yield build
+
+
+@pytest.fixture
+def table(client: Callable[[str], Any]) -> Callable[[str, str, str], Any]:
+    """`table(name, key, sort)` makes a table with the key `key` and the index `by-state` (`state`, `sort`)."""
+
+    def make(name: str, key: str, sort: str) -> Any:
+        dynamodb = client("dynamodb")
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in (key, "state", sort)],
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "by-state",
+                    "KeySchema": [
+                        {"AttributeName": "state", "KeyType": "HASH"},
+                        {"AttributeName": sort, "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ],
+        )
+        return dynamodb
+
+    return make
