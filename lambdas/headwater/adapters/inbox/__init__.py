@@ -1,0 +1,1 @@
+"""Every message that ever came: the `Inbox` port."""

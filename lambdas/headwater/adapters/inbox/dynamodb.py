@@ -1,0 +1,113 @@
+"""The inbox in one DynamoDB table. Two kinds of rows share the key `key`: a message's row (`<ehr>/<sha256>`), and
+`thread#<thread>`, which remembers the time of the newest news about one encounter or order. Only messages have a
+`state`, so the index `by-state` (`state`, `updated_at`; all attributes projected) lists nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from headwater.adapters.aws_errors import calling, error_code
+from headwater.adapters.dynamodb_items import Item, pack, unpack
+from headwater.model import MessageRecord, MessageState
+
+_FIELDS = tuple(field.name for field in fields(MessageRecord))
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class DynamoDbInbox:
+    """`Inbox` in the table `table`; `client` is boto3's DynamoDB client (not the resource)."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def open(self, record: MessageRecord) -> MessageRecord:
+        """One conditional PutItem; a refusal brings the known row along, so that a duplicate costs no second call."""
+        with calling("inbox.unavailable"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=pack(asdict(record)),
+                    ConditionExpression="attribute_not_exists(#key)",
+                    ExpressionAttributeNames={"#key": "key"},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if error_code(error) != _CONDITION_FAILED:
+                    raise
+                return _record(error.response["Item"])
+        return record
+
+    def close(self, key: str, state: MessageState, *, at: str, code: str = "", place: str = "", hint: str = "") -> None:
+        """One UpdateItem; raises LookupError when the message was never opened."""
+        changed = {
+            "state": state,
+            "updated_at": at,
+            "error_code": code,
+            "error_place": place,
+            "error_hint": hint,
+        }
+        with calling("inbox.unavailable"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=pack({"key": key}),
+                    UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changed),
+                    ConditionExpression="attribute_exists(#key)",
+                    ExpressionAttributeNames={"#key": "key"} | {f"#{name}": name for name in changed},
+                    ExpressionAttributeValues={f":{name}": {"S": str(value)} for name, value in changed.items()},
+                )
+            except ClientError as error:
+                if error_code(error) != _CONDITION_FAILED:
+                    raise
+                raise LookupError(f"no message {key} was opened") from None
+
+    def get(self, key: str) -> MessageRecord | None:
+        with calling("inbox.unavailable"):
+            answer = self._client.get_item(TableName=self._table, Key=pack({"key": key}), ConsistentRead=True)
+        return _record(answer["Item"]) if "Item" in answer else None
+
+    def list(self, state: MessageState, *, limit: int = 100) -> Sequence[MessageRecord]:
+        with calling("inbox.unavailable"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName="by-state",
+                KeyConditionExpression="#state = :state",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={":state": {"S": str(state)}},
+                ScanIndexForward=False,
+                PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 1000)},
+            )
+            return [_record(item) for page in pages for item in page["Items"]]
+
+    def advance(self, thread: str, event_time: datetime) -> bool:
+        """One conditional UpdateItem. The same time again is True: it is most likely the same message, tried again."""
+        if event_time.tzinfo is None:
+            raise ValueError("event_time must be aware")
+        # Fixed width, so that DynamoDB's comparison of strings is a comparison of times.
+        moment = event_time.astimezone(UTC).isoformat(timespec="microseconds")
+        with calling("inbox.unavailable"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=pack({"key": f"thread#{thread}"}),
+                    UpdateExpression="SET event_time = :moment",
+                    ConditionExpression="attribute_not_exists(event_time) OR event_time <= :moment",
+                    ExpressionAttributeValues={":moment": {"S": moment}},
+                )
+            except ClientError as error:
+                if error_code(error) != _CONDITION_FAILED:
+                    raise
+                return False
+        return True
+
+
+def _record(item: Item) -> MessageRecord:
+    values = unpack(item, _FIELDS)
+    return MessageRecord(**{**values, "state": MessageState(values["state"])})
