@@ -1,0 +1,1 @@
+"""The FIFO queues that we send to: the `Queue` port."""
