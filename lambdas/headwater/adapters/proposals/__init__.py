@@ -1,0 +1,1 @@
+"""The ledger of write-backs: the `Proposals` port."""

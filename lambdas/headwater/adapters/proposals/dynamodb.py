@@ -1,0 +1,79 @@
+"""The ledger of write-backs in DynamoDB: one row per intent, with the exact bytes as Binary. A row is only ever moved
+under the condition that it still has the version that was read, so two senders cannot both take it.
+
+Table key `intent`; index `by-state` (`state`, `created_at`; all attributes projected).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from headwater.adapters.aws_errors import calling, error_code
+from headwater.adapters.dynamodb_items import Item, pack, unpack
+from headwater.errors import Retry
+from headwater.model import Proposal, ProposalState
+
+_FIELDS = tuple(field.name for field in fields(Proposal))
+
+
+class DynamoDbProposals:
+    """`Proposals` in the table `table`; `client` is boto3's DynamoDB client (not the resource)."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def add(self, proposal: Proposal) -> bool:
+        return self._put(proposal, ConditionExpression="attribute_not_exists(intent)")
+
+    def get(self, intent: str) -> Proposal | None:
+        with calling("ledger.unavailable"):
+            answer = self._client.get_item(TableName=self._table, Key=pack({"intent": intent}), ConsistentRead=True)
+        return _proposal(answer["Item"]) if "Item" in answer else None
+
+    def list(self, state: ProposalState, *, limit: int = 100) -> Sequence[Proposal]:
+        with calling("ledger.unavailable"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName="by-state",
+                KeyConditionExpression="#state = :state",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={":state": {"S": str(state)}},
+                PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 1000)},
+            )
+            return [_proposal(item) for page in pages for item in page["Items"]]
+
+    def move(self, proposal: Proposal, *, expected_version: int) -> None:
+        """One conditional PutItem. Raises ValueError if `proposal` does not carry the next version: a lock whose
+        version stands still locks nothing."""
+        if proposal.version != expected_version + 1:
+            raise ValueError(f"a move raises the version by one: {expected_version} to {proposal.version}")
+        moved = self._put(
+            proposal,
+            ConditionExpression="#version = :expected",
+            ExpressionAttributeNames={"#version": "version"},
+            ExpressionAttributeValues={":expected": {"N": str(expected_version)}},
+        )
+        if not moved:
+            raise Retry("ledger.conflict", place=proposal.intent, hint="somebody else moved it; read it again")
+
+    def _put(self, proposal: Proposal, **condition: Any) -> bool:
+        with calling("ledger.unavailable"):
+            try:
+                self._client.put_item(TableName=self._table, Item=pack(asdict(proposal)), **condition)
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+
+def _proposal(item: Item) -> Proposal:
+    values = unpack(item, _FIELDS)
+    # DynamoDB gives 1.0 back as 1.
+    typed = {"state": ProposalState(values["state"]), "confidence": float(values["confidence"])}
+    return Proposal(**{**values, **typed})
