@@ -41,9 +41,10 @@ class Envelope:
 
 
 class MessageState(StrEnum):
-    """Where a message is. Every message ends in one of the last four, and none of them forgets it."""
+    """Where a message is. Every message leaves ACCEPTED for one of the others, and none of them forgets it."""
 
     ACCEPTED = "accepted"
+    FORWARDED = "forwarded"  # goes on under other keys: a batch that was split, a message released as another sender's
     STORED = "stored"
     SUPERSEDED = "superseded"  # a newer message about the same thing was stored first
     HELD = "held"  # a steward must say who this is
@@ -83,11 +84,15 @@ class Converted:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The same resources, now about one certain person: the Patient is the golden one, references point to it."""
+    """The same resources, now about one certain person: the Patient is the golden one, references point to it.
+
+    `known_at` are the EHRs that have a record of this person, the sender among them.
+    """
 
     person_id: str
     link_version: int
     resources: tuple[Resource, ...]
+    known_at: frozenset[str] = frozenset()
 
 
 # --------------------------------------------------------------------------------------------------------- persons
@@ -179,14 +184,15 @@ class WriteRequest:
 
 
 class ProposalState(StrEnum):
-    """The life of a write-back. State is written before bytes leave; the last eight are final."""
+    """The life of a write-back. State is written before bytes leave; `final` ones are never left again."""
 
     PROPOSED = "PROPOSED"
     APPROVED = "APPROVED"
     SENDING = "SENDING"  # leased by one sender; bytes may be on the wire
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"  # a time-out: look first, resend at most once
     ACCEPTED_BY_EHR = "ACCEPTED_BY_EHR"  # the EHR said yes; not proven until read back
-    FILED = "FILED"
+    FILED = "FILED"  # read back and compared
+    REFUSED = "REFUSED"  # by a gate, before any clinician saw it; `reason` is the code
     ALREADY_PRESENT = "ALREADY_PRESENT"
     REJECTED = "REJECTED"  # by a clinician
     FAILED = "FAILED"  # refused by the EHR for good
@@ -215,8 +221,9 @@ _OPEN_STATES = frozenset(
 class Proposal:
     """One write-back, keyed by its content (`intent`), with the exact bytes a clinician signs off.
 
-    `payload_hash` is the SHA-256 of `payload`; an approval is of that hash. `patient_ref` is the patient at the EHR.
-    `version` is the optimistic lock. Times are ISO 8601 in UTC.
+    `payload_hash` is the SHA-256 of `payload`; an approval is of that hash. `patient_ref` is the patient at the EHR,
+    `link` names the set of records that ties the person to it. `purpose` is the rule's or producer's word for it
+    (`final-lab-result`). `version` is the optimistic lock. Times are ISO 8601 in UTC.
     """
 
     intent: str
@@ -227,12 +234,12 @@ class Proposal:
     payload_hash: str
     person_id: str
     patient_ref: str
-    link_version: int
+    link: str
     confidence: float
     evidence: tuple[str, ...]
     origin_ehr: str
     origin_ref: str
-    summary: str
+    purpose: str
     created_at: str
     expires_at: str
     version: int = 1

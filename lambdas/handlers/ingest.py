@@ -1,0 +1,12 @@
+"""The ingest Lambda: a batch of the feed queue, each message by `headwater.pipeline`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headwater import bootstrap
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    app = bootstrap.app()
+    return app.batch(event, context, app.ingest)

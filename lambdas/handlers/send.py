@@ -1,0 +1,12 @@
+"""The send Lambda: a batch of approved intents, each by `headwater.outbound.send`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headwater import bootstrap
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    app = bootstrap.app()
+    return app.batch(event, context, lambda delivery: app.send(delivery.body))

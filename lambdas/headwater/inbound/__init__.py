@@ -1,0 +1,1 @@
+"""Feeds in, one step a file: accept, convert, match, store, tell."""

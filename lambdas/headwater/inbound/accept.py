@@ -1,0 +1,112 @@
+"""accept: the first step. Whoever sent it and whatever it is, the exact bytes are archived before anything is asked.
+
+Only then is the sender looked up and the message noted in the inbox; a message that was seen before, byte for byte, is
+not taken twice. The producer's side of this contract is `docs/producers.md`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from headwater.errors import Quarantine
+from headwater.model import Delivery, Envelope, MessageRecord, MessageState
+from headwater.ports import Archive, Clock, Inbox
+
+# What comes from senders we do not know is kept under this name, so that an attribute never becomes a path.
+UNKNOWN_SENDER = "_unknown"
+DEFAULT_CONTENT_TYPE = "application/hl7-v2"
+LARGEST_MESSAGE = 64 * 1024 * 1024  # bytes: what an ingest Lambda of 1 GB converts with room to spare
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that can no longer be lost. `record` is what the inbox knew, or knows now; `fault` is what is wrong
+    with the envelope, if anything is."""
+
+    envelope: Envelope
+    record: MessageRecord
+    fault: Quarantine | None = None
+
+    @property
+    def seen_before(self) -> bool:
+        return self.record.state is not MessageState.ACCEPTED
+
+
+def accept(
+    delivery: Delivery, *, known_ehrs: Collection[str], archive: Archive, inbox: Inbox, clock: Clock
+) -> Accepted:
+    """Archive a delivery and note it in the inbox: one put each, and nothing else."""
+    body, fault = _read_body(delivery, archive)
+    sender = delivery.attributes.get("ehr", "").strip()
+    ehr = sender if sender in known_ehrs else UNKNOWN_SENDER
+    content_type = delivery.attributes.get("content-type", "").strip().lower() or DEFAULT_CONTENT_TYPE
+    if fault is None and ehr == UNKNOWN_SENDER:
+        hint = "set the attribute to the name of a folder under mappings/ehrs"
+        fault = Quarantine("accept.ehr_unknown", place="attribute ehr", hint=hint)
+    if fault is None and len(body) > LARGEST_MESSAGE:
+        fault = Quarantine("accept.too_large", place="body", hint=f"send at most {LARGEST_MESSAGE} bytes a message")
+    return accept_bytes(
+        body, ehr, content_type, sender_id=delivery.attributes.get("message-id", ""), fault=fault,
+        archive=archive, inbox=inbox, now=clock(),
+    )  # fmt: skip
+
+
+def accept_bytes(
+    body: bytes,
+    ehr: str,
+    content_type: str,
+    *,
+    archive: Archive,
+    inbox: Inbox,
+    now: datetime,
+    sender_id: str = "",
+    fault: Quarantine | None = None,
+) -> Accepted:
+    """Archive and note one message; also each part of a batch, which becomes a message of its own."""
+    digest = hashlib.sha256(body).hexdigest()
+    envelope = Envelope(
+        key=f"{ehr}/{digest}",
+        ehr=ehr,
+        content_type=content_type,
+        body=body,
+        archive_key=f"raw/{ehr}/{digest}",
+        sender_id=sender_id[:128],
+    )
+    archive.put(envelope.archive_key, body, content_type)
+    record = MessageRecord(
+        key=envelope.key,
+        ehr=ehr,
+        content_type=content_type,
+        archive_key=envelope.archive_key,
+        state=MessageState.ACCEPTED,
+        accepted_at=now.isoformat(),
+        updated_at=now.isoformat(),
+        sender_id=envelope.sender_id,
+    )
+    return Accepted(envelope, inbox.open(record), fault)
+
+
+def _read_body(delivery: Delivery, archive: Archive) -> tuple[bytes, Quarantine | None]:
+    """The message's bytes; when the envelope is malformed, what did come, and what is wrong with it."""
+    location = delivery.attributes.get("content-location", "").strip()
+    if location:
+        try:
+            return archive.fetch(location), None
+        except Quarantine as unreadable:
+            return location.encode(), unreadable
+    raw = delivery.body.encode("utf-8", "surrogatepass")
+    encoding = delivery.attributes.get("content-transfer-encoding", "").strip().lower()
+    if encoding == "base64":
+        try:
+            return base64.b64decode(raw, validate=True), None
+        except binascii.Error:
+            return raw, Quarantine("accept.not_base64", place="body", hint="encode the message with standard base64")
+    if encoding:
+        hint = "use base64, or leave the attribute out"
+        return raw, Quarantine("accept.encoding_unknown", place="attribute content-transfer-encoding", hint=hint)
+    return raw, None

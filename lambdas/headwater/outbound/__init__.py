@@ -1,0 +1,1 @@
+"""Write-backs out, one step a file: propose, review, send."""

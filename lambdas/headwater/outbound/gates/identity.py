@@ -1,0 +1,84 @@
+"""identity: the person here and the patient there are one, to 99.9 %, by a look at the EHR's own record, now.
+
+Asked when proposed, and again before the bytes leave. The link is named by what it ties together, so that any change of
+it (a record joined, split off or merged) shows as another link, and what hung on the old one stops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from headwater.ehrs import Ehr
+from headwater.errors import Refuse, Retry
+from headwater.model import Grade, Identifier, Person, Resource, Verdict
+from headwater.persons.grade import grade
+from headwater.persons.policy import MatchingPolicy
+from headwater.persons.traits import traits_of
+from headwater.ports import EhrApi, PersonIndex
+
+CERTAIN = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A certain link: the patient's reference at the EHR, the link's name and the grade it rests on."""
+
+    patient_ref: str
+    link: str
+    grade: Grade
+
+
+def identity(person_id: str, ehr: Ehr, *, index: PersonIndex, api: EhrApi, policy: MatchingPolicy) -> Identity:
+    """Find the person's patient at the EHR and grade the pair; raises Refuse when it is not certain."""
+    person = index.get(person_id)
+    if person is None:
+        raise Refuse("identity.person_unknown", place="person", hint="the person was merged or never existed")
+    patient = _patient_at(ehr, _identifier_at(person, ehr), api)
+    # The EHR's own record of the person is compared with everything else that makes up the person, and with itself.
+    found = traits_of(patient)
+    grades = [grade(record.traits, found, policy) for record in person.records]
+    weakest = min(grades, key=lambda one: one.confidence)
+    if weakest.verdict is not Verdict.SAME or weakest.confidence < CERTAIN:
+        hint = f"confidence below {CERTAIN}; a steward must look at the link"
+        raise Refuse("identity.not_certain", place="person", hint=hint)
+    return Identity(f"Patient/{patient['id']}", link_of(person), weakest)
+
+
+def link_of(person: Person) -> str:
+    """A name for exactly this set of linked records."""
+    keys = "\n".join(sorted(record.key for record in person.records))
+    return hashlib.sha256(f"{person.id}\n{keys}".encode()).hexdigest()[:16]
+
+
+def _identifier_at(person: Person, ehr: Ehr) -> Identifier:
+    """The one id under which the EHR knows the person."""
+    system = ehr.patient.identifier_system
+    ids = {
+        i
+        for record in person.records
+        if record.ehr == ehr.name
+        for i in record.traits.identifiers
+        if i.system == system
+    }
+    if not ids:
+        raise Refuse("identity.not_at_ehr", place="person", hint="this EHR has sent no record of the person")
+    if len(ids) > 1:
+        raise Refuse(
+            "identity.two_records", place="person", hint="the EHR has two live records of the person: merge them"
+        )
+    return ids.pop()
+
+
+def _patient_at(ehr: Ehr, identifier: Identifier, api: EhrApi) -> Resource:
+    answer = api.search("Patient", {"identifier": f"{identifier.system}|{identifier.value}"})
+    if answer.status in (0, 401, 429) or answer.status >= 500:
+        raise Retry("identity.ehr_unavailable", place=ehr.name, after=30)
+    if answer.status != 200:
+        raise Refuse("identity.search_refused", place=ehr.name, hint=f"Patient search answered {answer.status}")
+    patients = [entry["resource"] for entry in (answer.body or {}).get("entry", []) if "resource" in entry]
+    patients = [one for one in patients if one.get("resourceType") == "Patient" and one.get("active", True)]
+    if len(patients) != 1:
+        hint = f"{len(patients)} patients carry the identifier at the EHR; there must be one"
+        raise Refuse("identity.patient_not_found" if not patients else "identity.ambiguous", place=ehr.name, hint=hint)
+    return patients[0]

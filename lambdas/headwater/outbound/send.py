@@ -1,0 +1,224 @@
+"""send: approved bytes reach the chart once, whatever times out, and are proven by reading them back.
+
+State is written before bytes leave. A sender that dies in between leaves SENDING behind; who comes next looks into the
+chart first and resends at most once, after the EHR's longest time to commit. FILED means read back and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import orjson
+
+from headwater.ehrs import Ehr, Next, Operation, Reaction
+from headwater.errors import Refuse, Retry
+from headwater.model import Answer, Proposal, ProposalState, Resource
+from headwater.outbound import chart
+from headwater.outbound.gates.identity import identity
+from headwater.outbound.gates.loop import marker_of
+from headwater.outbound.gates.surface import surface
+from headwater.persons.policy import MatchingPolicy
+from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Proposals, Watch
+
+LEASE = timedelta(seconds=90)  # longer than the send Lambda lives
+MOST_ATTEMPTS = 2
+LONGEST_WAIT_S = 900  # an SQS message may stay invisible for 12 hours; nobody should wait that long unseen
+
+
+class Send:
+    """The step with its ports filled."""
+
+    def __init__(
+        self,
+        *,
+        ehrs: Mapping[str, Ehr],
+        apis: EhrApis,
+        index: PersonIndex,
+        policy: MatchingPolicy,
+        proposals: Proposals,
+        audit: AuditLog,
+        watch: Watch,
+        clock: Clock,
+    ) -> None:
+        self._ehrs = ehrs
+        self._apis = apis
+        self._index = index
+        self._policy = policy
+        self._proposals = proposals
+        self._audit = audit
+        self._watch = watch
+        self._clock = clock
+
+    def __call__(self, intent: str) -> Proposal:
+        """Move one proposal as far as it goes now; raises Retry with the seconds to wait when it is not final yet."""
+        proposal = self._proposals.get(intent)
+        if proposal is None:
+            raise Refuse("send.unknown", place="intent", hint="there is no such proposal")
+        if proposal.state.final:
+            return proposal
+        if proposal.state is ProposalState.PROPOSED:
+            raise Retry("send.not_yet_approved", place=intent, after=5)
+        ehr, operation = surface(self._ehrs, proposal.ehr, proposal.resource_type)
+        api = self._apis(ehr.name)
+        match proposal.state:
+            case ProposalState.APPROVED:
+                return self._first_try(proposal, ehr, operation, api)
+            case ProposalState.SENDING if self._clock().isoformat() < proposal.lease_until:
+                raise Retry("send.leased", place=intent, after=int(LEASE.total_seconds()))
+            case ProposalState.ACCEPTED_BY_EHR:
+                return self._read_back(proposal, operation, api)
+            case _:
+                return self._verify(proposal, ehr, operation, api)
+
+    # ------------------------------------------------------------------------------------------------ before bytes
+
+    def _first_try(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
+        """The last questions, with the chart as it is now: in time, the same patient, not there already?"""
+        if self._clock().isoformat() >= proposal.expires_at:
+            return self._move(proposal, ProposalState.EXPIRED, reason="send.expired")
+        try:
+            who = identity(proposal.person_id, ehr, index=self._index, api=api, policy=self._policy)
+        except Refuse as refusal:
+            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason=refusal.code)
+        if (who.link, who.patient_ref) != (proposal.link, proposal.patient_ref):
+            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.identity_changed")
+        payload, rows = self._look(proposal, operation, api)
+        mine = chart.ours(rows, marker_of(proposal.intent))
+        if mine is not None:  # the ledger was restored from before the write: adopt the row, write nothing
+            return self._adopt(proposal, mine, operation, api)
+        if any(chart.same_fact(row, payload) for row in rows):
+            return self._move(proposal, ProposalState.ALREADY_PRESENT, reason="send.same_fact_in_chart")
+        return self._write(proposal, ehr, operation, api)
+
+    def _look(self, proposal: Proposal, operation: Operation, api: EhrApi) -> tuple[Resource, list[Resource]]:
+        payload: Resource = orjson.loads(proposal.payload)
+        answer, rows = chart.rows_like(payload, operation, api)
+        if answer.status != 200:
+            raise Retry("send.chart_unreadable", place=proposal.ehr, hint=f"search answered {answer.status}", after=30)
+        return payload, rows
+
+    # ------------------------------------------------------------------------------------------------------- bytes
+
+    def _write(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
+        now = self._clock()
+        proposal = self._move(
+            proposal,
+            ProposalState.SENDING,
+            attempts=proposal.attempts + 1,
+            sent_at=now.isoformat(),
+            lease_until=(now + LEASE).isoformat(),
+        )
+        answer = api.create(proposal.resource_type, proposal.payload)
+        reaction = ehr.react(answer, operation)
+        self._watch.note(
+            "send", reaction.next.value, milliseconds=answer.milliseconds, ehr=proposal.ehr, status=answer.status
+        )
+        return self._after(reaction, answer, proposal, operation, api)
+
+    def _after(
+        self, reaction: Reaction, answer: Answer, proposal: Proposal, operation: Operation, api: EhrApi
+    ) -> Proposal:
+        said = " ".join((f"send.{reaction.next}", str(answer.status), *reaction.codes))
+        match reaction.next:
+            case Next.READ_BACK:
+                reference = _location(answer, proposal.resource_type)
+                accepted = self._move(proposal, ProposalState.ACCEPTED_BY_EHR, filed_ref=reference, reason=said)
+                return self._read_back(accepted, operation, api)
+            case Next.VERIFY | Next.COMPARE:
+                # Where the EHR says that it has the row already, a resend is out of the question.
+                attempts = MOST_ATTEMPTS if reaction.next is Next.COMPARE else proposal.attempts
+                self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason=said, attempts=attempts)
+                raise Retry("send.outcome_unknown", place=proposal.ehr, after=min(30, operation.max_commit_window_s))
+            case Next.RESEND | Next.WAIT:
+                # Nothing was looked at over there, so that this was no attempt.
+                self._move(proposal, ProposalState.APPROVED, attempts=proposal.attempts - 1, reason=said)
+                raise Retry(
+                    f"send.{reaction.next}", place=proposal.ehr, after=min(reaction.wait_s or 30, LONGEST_WAIT_S)
+                )
+            case Next.FAIL:
+                return self._move(proposal, ProposalState.FAILED, reason=said)
+            case Next.REVIEW | Next.STEWARD:
+                return self._move(proposal, ProposalState.NEEDS_HUMAN, reason=said)
+
+    # ------------------------------------------------------------------------------------------------- after bytes
+
+    def _verify(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
+        """Nobody knows whether the row is there: look; resend only once the EHR cannot be committing any more."""
+        payload, rows = self._look(proposal, operation, api)
+        mine = chart.ours(rows, marker_of(proposal.intent))
+        mine = mine or next((row for row in rows if chart.same_fact(row, payload)), None)
+        if mine is not None:
+            return self._adopt(proposal, mine, operation, api)
+        window_ends = datetime.fromisoformat(proposal.sent_at) + timedelta(seconds=operation.max_commit_window_s)
+        left = (window_ends - self._clock()).total_seconds()
+        if left > 0:
+            if proposal.state is not ProposalState.OUTCOME_UNKNOWN:
+                self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.sender_died")
+            raise Retry("send.outcome_unknown", place=proposal.ehr, after=int(min(60, left)) + 1)
+        if proposal.attempts >= MOST_ATTEMPTS:
+            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.outcome_not_provable")
+        return self._write(proposal, ehr, operation, api)
+
+    def _adopt(self, proposal: Proposal, row: Resource, operation: Operation, api: EhrApi) -> Proposal:
+        reference = f"{row['resourceType']}/{row['id']}"
+        found = self._move(proposal, ProposalState.ACCEPTED_BY_EHR, filed_ref=reference, reason="send.found_in_chart")
+        return self._read_back(found, operation, api)
+
+    def _read_back(self, proposal: Proposal, operation: Operation, api: EhrApi) -> Proposal:
+        payload: Resource = orjson.loads(proposal.payload)
+        row = self._row(proposal, operation, api)
+        if row is None:
+            deadline = datetime.fromisoformat(proposal.sent_at or proposal.decided_at) + timedelta(
+                seconds=operation.verify_within_s
+            )
+            if self._clock() < deadline:
+                raise Retry("send.not_readable_yet", place=proposal.ehr, after=15)
+            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.not_in_chart")
+        differences = chart.differences(row, payload)
+        lost = (
+            tuple(path for path in differences if not path.startswith(operation.losses))
+            if operation.losses
+            else differences
+        )
+        filed_ref = f"{row['resourceType']}/{row['id']}"
+        if any(chart.is_safety(path) for path in lost):
+            return self._move(
+                proposal, ProposalState.NEEDS_HUMAN, reason="send.chart_differs", differences=lost, filed_ref=filed_ref
+            )
+        return self._move(
+            proposal, ProposalState.FILED, reason="send.read_back", differences=differences, filed_ref=filed_ref
+        )
+
+    def _row(self, proposal: Proposal, operation: Operation, api: EhrApi) -> Resource | None:
+        """The chart's row: by the reference the EHR gave, else by our marker."""
+        if proposal.filed_ref:
+            answer = api.read(proposal.filed_ref)
+            if answer.status == 200:
+                return answer.body
+            if answer.status in (404, 410):
+                return None
+            raise Retry("send.chart_unreadable", place=proposal.ehr, hint=f"read answered {answer.status}", after=15)
+        _, rows = self._look(proposal, operation, api)
+        return chart.ours(rows, marker_of(proposal.intent))
+
+    def _move(self, proposal: Proposal, state: ProposalState, **changes: object) -> Proposal:
+        """Audit first, then the ledger: what cannot be recorded does not happen."""
+        entry = {"event": state.value.lower(), "at": self._clock().isoformat(), "who": "send",
+                 "attempt": changes.get("attempts", proposal.attempts), "payload": proposal.payload_hash,
+                 "reason": changes.get("reason", ""), "filed": changes.get("filed_ref", proposal.filed_ref)}  # fmt: skip
+        self._audit.append(proposal.intent, entry)
+        moved: Proposal = replace(proposal, state=state, version=proposal.version + 1, **changes)  # type: ignore[arg-type]
+        self._proposals.move(moved, expected_version=proposal.version)
+        return moved
+
+
+def _location(answer: Answer, resource_type: str) -> str:
+    """`Observation/123` out of a Location header (FHIR R4 http.html#create) or the body; empty if the EHR tells neither."""
+    location = next((v for k, v in answer.headers.items() if k.lower() in ("location", "content-location")), "")
+    parts = location.split("/_history/")[0].rstrip("/").split("/")
+    if resource_type in parts[-2:-1]:
+        return f"{resource_type}/{parts[-1]}"
+    body = answer.body or {}
+    return f"{resource_type}/{body['id']}" if body.get("resourceType") == resource_type and body.get("id") else ""

@@ -1,0 +1,151 @@
+"""ingest, on one page: accept, convert, match, store, tell. Data goes on from step to step only here.
+
+What happens next is in the error's name: Retry goes back to the queue, Quarantine and Hold set the message aside with
+its reason, and every other message of the batch goes on unharmed.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from headwater.ehrs import Ehr
+from headwater.errors import HeadwaterError, Hold, Quarantine, Retry
+from headwater.formats import split
+from headwater.inbound.accept import Accepted, accept, accept_bytes
+from headwater.inbound.convert import convert
+from headwater.inbound.match import match
+from headwater.inbound.store import store
+from headwater.inbound.tell import tell
+from headwater.model import Converted, Delivery, Envelope, MessageState
+from headwater.persons.policy import MatchingPolicy
+from headwater.ports import Archive, Clock, FhirStore, Inbox, PersonIndex, Queue, Watch
+from headwater.templates.engine import Engine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The way in, with its ports filled."""
+
+    ehrs: Mapping[str, Ehr]
+    engine_for: Callable[[Ehr], Engine]
+    policy: MatchingPolicy
+    archive: Archive
+    inbox: Inbox
+    persons: PersonIndex
+    fhir: FhirStore
+    write_queue: Queue
+    watch: Watch
+    clock: Clock
+
+    def __call__(self, delivery: Delivery) -> None:
+        """Take one delivery all the way; raises Retry alone, when the queue should bring it again."""
+        accepted = self._timed(
+            "accept",
+            delivery.attributes.get("ehr", ""),
+            lambda: accept(
+                delivery, known_ehrs=self.ehrs.keys(), archive=self.archive, inbox=self.inbox, clock=self.clock
+            ),
+        )
+        if accepted.seen_before:
+            self.watch.note("accept", "seen_before", ehr=accepted.envelope.ehr, message=accepted.envelope.key)
+        elif accepted.fault is not None:
+            self._set_aside(accepted.envelope, MessageState.QUARANTINED, accepted.fault)
+        else:
+            self._unpack(accepted.envelope)
+
+    def _unpack(self, envelope: Envelope) -> None:
+        """A batch goes on as its messages, each on its own record: one that is bad harms no other."""
+        try:
+            parts = split(envelope.content_type, envelope.body)
+        except Quarantine as quarantine:
+            self._set_aside(envelope, MessageState.QUARANTINED, quarantine)
+            return
+        if len(parts) == 1:
+            self._take_through(envelope)
+            return
+        for part in parts:
+            self._take_part(envelope, part)
+        self._close(envelope, MessageState.FORWARDED)
+
+    def _take_part(self, batch: Envelope, body: bytes) -> None:
+        part: Accepted = accept_bytes(
+            body, batch.ehr, batch.content_type, archive=self.archive, inbox=self.inbox, now=self.clock()
+        )
+        if not part.seen_before:
+            self._take_through(part.envelope)
+
+    def _take_through(self, envelope: Envelope) -> None:
+        try:
+            state = self._steps(envelope)
+        except Quarantine as quarantine:
+            self._set_aside(envelope, MessageState.QUARANTINED, quarantine)
+        except Hold as hold:
+            self._set_aside(envelope, MessageState.HELD, hold)
+        else:
+            self._close(envelope, state)
+
+    def _steps(self, envelope: Envelope) -> MessageState:
+        ehr = self.ehrs[envelope.ehr]
+        converted = self._timed("convert", ehr.name, lambda: _convert(envelope, ehr, self.engine_for(ehr)))
+        matched = self._timed("match", ehr.name, lambda: match(converted, ehr.name, self.persons, self.policy))
+        stored = self._timed(
+            "store",
+            ehr.name,
+            lambda: store(matched, converted.event_time, ehr=ehr.name, fhir=self.fhir, inbox=self.inbox),
+        )
+        self._timed(
+            "tell",
+            ehr.name,
+            lambda: tell(
+                matched,
+                stored.resources,
+                origin_ehr=ehr.name,
+                message_key=envelope.key,
+                ehrs=self.ehrs,
+                queue=self.write_queue,
+            ),
+        )
+        return MessageState.SUPERSEDED if stored.superseded else MessageState.STORED
+
+    def _timed(self, step: str, ehr: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        outcome = "failed"
+        try:
+            result = work()
+            outcome = "done"
+            return result
+        except HeadwaterError as error:
+            outcome = error.code if isinstance(error, Retry) else f"{type(error).__name__.lower()}:{error.code}"
+            raise
+        finally:
+            milliseconds = (time.perf_counter() - started) * 1000
+            self.watch.note(step, outcome, milliseconds=milliseconds, ehr=ehr if ehr in self.ehrs else "_unknown")
+
+    def _set_aside(self, envelope: Envelope, state: MessageState, why: HeadwaterError) -> None:
+        self.inbox.close(
+            envelope.key, state, at=self.clock().isoformat(), code=why.code, place=why.place, hint=why.hint
+        )
+        self.watch.note("ingest", state.value, ehr=envelope.ehr, message=envelope.key, code=why.code, place=why.place)
+
+    def _close(self, envelope: Envelope, state: MessageState) -> None:
+        self.inbox.close(envelope.key, state, at=self.clock().isoformat())
+        self.watch.note("ingest", state.value, ehr=envelope.ehr, message=envelope.key)
+
+
+def _convert(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
+    """convert touches nothing but its input, so that whatever it trips over, it will trip over again: never a Retry."""
+    try:
+        return convert(envelope, ehr, engine)
+    except HeadwaterError:
+        raise
+    except Exception as crash:  # noqa: BLE001
+        frame = traceback.extract_tb(crash.__traceback__)[-1]
+        place = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+        hint = f"{type(crash).__name__} in Headwater itself: please report it; the message can be released once mended"
+        raise Quarantine("convert.crashed", place=place, hint=hint) from None
