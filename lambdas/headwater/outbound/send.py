@@ -148,9 +148,11 @@ class Send:
         """Nobody knows whether the row is there: look; resend only once the EHR cannot be committing any more."""
         payload, rows = self._look(proposal, operation, api)
         mine = chart.ours(rows, marker_of(proposal.intent))
-        mine = mine or next((row for row in rows if chart.same_fact(row, payload)), None)
-        if mine is not None:
-            return self._adopt(proposal, mine, operation, api)
+        same = next((row for row in rows if chart.same_fact(row, payload)), None)
+        if mine is None and same is not None and operation.marker:  # somebody else's row: ours would bear the marker
+            return self._move(proposal, ProposalState.ALREADY_PRESENT, reason="send.same_fact_in_chart")
+        if row := mine or same:
+            return self._adopt(proposal, row, operation, api)
         window_ends = datetime.fromisoformat(proposal.sent_at) + timedelta(seconds=operation.max_commit_window_s)
         left = (window_ends - self._clock()).total_seconds()
         if left > 0:
@@ -170,18 +172,13 @@ class Send:
         payload: Resource = orjson.loads(proposal.payload)
         row = self._row(proposal, operation, api)
         if row is None:
-            deadline = datetime.fromisoformat(proposal.sent_at or proposal.decided_at) + timedelta(
-                seconds=operation.verify_within_s
-            )
-            if self._clock() < deadline:
+            since = datetime.fromisoformat(proposal.sent_at or proposal.decided_at)
+            if self._clock() < since + timedelta(seconds=operation.verify_within_s):
                 raise Retry("send.not_readable_yet", place=proposal.ehr, after=15)
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.not_in_chart")
         differences = chart.differences(row, payload)
-        lost = (
-            tuple(path for path in differences if not path.startswith(operation.losses))
-            if operation.losses
-            else differences
-        )
+        # What the profile says the EHR drops was known to the reviewer; startswith(()) is False.
+        lost = tuple(path for path in differences if not path.startswith(operation.losses))
         filed_ref = f"{row['resourceType']}/{row['id']}"
         if any(chart.is_safety(path) for path in lost):
             return self._move(
@@ -205,17 +202,25 @@ class Send:
 
     def _move(self, proposal: Proposal, state: ProposalState, **changes: object) -> Proposal:
         """Audit first, then the ledger: what cannot be recorded does not happen."""
-        entry = {"event": state.value.lower(), "at": self._clock().isoformat(), "who": "send",
-                 "attempt": changes.get("attempts", proposal.attempts), "payload": proposal.payload_hash,
-                 "reason": changes.get("reason", ""), "filed": changes.get("filed_ref", proposal.filed_ref)}  # fmt: skip
-        self._audit.append(proposal.intent, entry)
         moved: Proposal = replace(proposal, state=state, version=proposal.version + 1, **changes)  # type: ignore[arg-type]
+        self._audit.append(
+            moved.intent,
+            {
+                "event": state.value.lower(),
+                "at": self._clock().isoformat(),
+                "who": "send",
+                "attempt": moved.attempts,
+                "payload": moved.payload_hash,
+                "reason": moved.reason,
+                "filed": moved.filed_ref,
+            },
+        )
         self._proposals.move(moved, expected_version=proposal.version)
         return moved
 
 
 def _location(answer: Answer, resource_type: str) -> str:
-    """`Observation/123` out of a Location header (FHIR R4 http.html#create) or the body; empty if the EHR tells neither."""
+    """`Observation/123` by the Location header (FHIR R4 http.html#create) or the body; empty if neither tells."""
     location = next((v for k, v in answer.headers.items() if k.lower() in ("location", "content-location")), "")
     parts = location.split("/_history/")[0].rstrip("/").split("/")
     if resource_type in parts[-2:-1]:

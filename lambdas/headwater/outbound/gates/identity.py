@@ -54,13 +54,8 @@ def link_of(person: Person) -> str:
 def _identifier_at(person: Person, ehr: Ehr) -> Identifier:
     """The one id under which the EHR knows the person."""
     system = ehr.patient.identifier_system
-    ids = {
-        i
-        for record in person.records
-        if record.ehr == ehr.name
-        for i in record.traits.identifiers
-        if i.system == system
-    }
+    records = [record for record in person.records if record.ehr == ehr.name]
+    ids = {one for record in records for one in record.traits.identifiers if one.system == system}
     if not ids:
         raise Refuse("identity.not_at_ehr", place="person", hint="this EHR has sent no record of the person")
     if len(ids) > 1:
