@@ -1,0 +1,28 @@
+"""What is special about each EHR, read from `mappings/ehrs/<ehr>/` into frozen objects; no Python names one.
+
+Inbound asks it for time zones and assigning authorities, outbound for what an EHR may be told, how, and what its
+answers mean.
+"""
+
+from headwater.ehrs.conditions import Condition, values
+from headwater.ehrs.load import load
+from headwater.ehrs.profile import AnswerBody, Api, Auth, Ehr, Feed, Operations, PatientIdentity, Rule, Write
+from headwater.ehrs.reactions import Next, Reaction, RetryRow
+
+__all__ = [
+    "AnswerBody",
+    "Api",
+    "Auth",
+    "Condition",
+    "Ehr",
+    "Feed",
+    "Next",
+    "Operations",
+    "PatientIdentity",
+    "Reaction",
+    "RetryRow",
+    "Rule",
+    "Write",
+    "load",
+    "values",
+]

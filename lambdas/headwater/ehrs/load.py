@@ -1,0 +1,102 @@
+"""Reads `mappings/ehrs/*/` once, and refuses a file with a slip in it before a message can meet it.
+
+A site that runs a known product is a folder whose `ehr.toml` says `like = "<folder>"` and what differs: tables are
+merged, anything else replaces. Rules are never inherited, so that nothing is told to a site that did not ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from headwater.ehrs.profile import SEARCHED, Ehr, Write
+from headwater.errors import HeadwaterError
+from headwater.formats import toml
+
+
+def load(mappings: Path) -> Mapping[str, Ehr]:
+    """Every EHR under `mappings/ehrs/`, by folder name.
+
+    Raises HeadwaterError('toml.*' | 'ehrs.*') whose place names file and key.
+    """
+    folders = sorted(path.parent.name for path in (mappings / "ehrs").glob("*/ehr.toml"))
+    return {name: _load_one(mappings, name) for name in folders}
+
+
+def _load_one(mappings: Path, name: str) -> Ehr:
+    file = f"ehrs/{name}/ehr.toml"
+    table, folders = _inherit(mappings, name, ())
+    for key in ("id", "folders", "rules"):
+        if key in table:
+            raise HeadwaterError("toml.unknown_key", place=f"{file}: {key}", hint="the folder says it")
+    table |= {"id": name, "folders": list(folders), "rules": _rules(mappings, name)}
+    ehr = toml.build(Ehr, table, file=file)
+    _check_feed(ehr, file)
+    for place, row in enumerate(ehr.retry):
+        if not (row.status or row.issue or row.text):
+            raise HeadwaterError("ehrs.retry", place=f"{file}: retry[{place}]", hint="name status, issue or text")
+    if ehr.writes and ehr.api is None:
+        raise HeadwaterError("toml.missing_key", place=f"{file}: api", hint="what may be written needs an API")
+    for resource_type, write in ehr.writes.items():
+        _check_write(write, mappings, ehr.folders, f"{file}: write.{resource_type}.create")
+    return ehr
+
+
+def _inherit(mappings: Path, name: str, heirs: tuple[str, ...]) -> tuple[toml.Table, tuple[str, ...]]:
+    """The table of `name` laid over those that it is `like`, and the folders in the order of look-up."""
+    file = f"ehrs/{name}/ehr.toml"
+    table = toml.read(mappings / file, file=file)
+    like = table.pop("like", None)
+    if like is None:
+        return table, (name,)
+    if not isinstance(like, str) or not (mappings / f"ehrs/{like}/ehr.toml").is_file() or like in (name, *heirs):
+        raise HeadwaterError("ehrs.like", place=f"{file}: like", hint="expected another folder under ehrs/, no circle")
+    base, folders = _inherit(mappings, like, (*heirs, name))
+    return _laid_over(base, table), (name, *folders)
+
+
+def _laid_over(base: Mapping[str, object], top: Mapping[str, object]) -> toml.Table:
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        merged[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _rules(mappings: Path, name: str) -> list[object]:
+    file = f"ehrs/{name}/outbound/rules.toml"
+    if not (mappings / file).is_file():
+        return []
+    table = toml.read(mappings / file, file=file)
+    unknown = next((key for key in table if key != "tell"), None)
+    rules = table.get("tell", [])
+    if unknown or not isinstance(rules, list):
+        raise HeadwaterError("toml.unknown_key", place=f"{file}: {unknown or 'tell'}", hint="expected [[tell]] only")
+    for place, rule in enumerate(rules):
+        if not isinstance(rule, dict) or "to" in rule:
+            raise HeadwaterError("toml.unknown_key", place=f"{file}: tell[{place}].to", hint="the folder says it")
+    return [{**rule, "to": name} for rule in rules]
+
+
+def _check_feed(ehr: Ehr, file: str) -> None:
+    """What a type cannot say."""
+    try:
+        ZoneInfo(ehr.feed.time_zone)
+    except (ValueError, OSError):
+        raise HeadwaterError("ehrs.time_zone", place=f"{file}: feed.time_zone", hint="expected an IANA name") from None
+    if ehr.feed.default_authority and not ehr.feed.system_of(""):
+        raise HeadwaterError("ehrs.authority", place=f"{file}: feed.default_authority", hint="not in feed.authorities")
+
+
+def _check_write(write: Write, mappings: Path, folders: Iterable[str], place: str) -> None:
+    template = f"outbound/{write.template}.liquid"
+    if not any((mappings / "ehrs" / folder / template).is_file() for folder in folders):
+        raise HeadwaterError("ehrs.template_missing", place=f"{place}.template", hint=f"no {template} in the folder")
+    if write.confidence not in ("high", "medium", "low"):
+        raise HeadwaterError("ehrs.confidence", place=f"{place}.confidence", hint="expected high, medium or low")
+    if "patient" not in write.reconcile or set(write.reconcile) - set(SEARCHED):
+        hint = f"name patient, and of {', '.join(SEARCHED)} what the EHR can search"
+        raise HeadwaterError("ehrs.reconcile", place=f"{place}.reconcile", hint=hint)
+    if unknown := set(write.assumed) - set(Write.__dataclass_fields__):
+        raise HeadwaterError("ehrs.assumed", place=f"{place}.assumed", hint=f"no such key: {', '.join(unknown)}")

@@ -1,0 +1,199 @@
+"""One EHR as frozen objects: how its feed is read, what it may be told, and how it takes a write.
+
+A resource type or operation that a file does not declare is refused, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from headwater.ehrs.conditions import Condition, token, values
+from headwater.ehrs.reactions import Reaction, RetryRow, react
+from headwater.errors import Refuse
+from headwater.model import Answer, Resource
+
+# --------------------------------------------------------------------------------------------------------- inbound
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How an EHR's messages are to be read.
+
+    `time_zone` (IANA) is for HL7 v2 times without offset (v2 ch. 2A.3.22); `authorities` gives the identifier system of
+    an HD namespace or OID (CX-4, v2 ch. 2A.3.14); `default_authority` is used when CX-4 is empty; `message_types`
+    names, per received structure (`ADT_A28`), the one whose template reads it.
+    """
+
+    time_zone: str = "UTC"
+    content_type: str = "application/hl7-v2"
+    default_authority: str = ""
+    authorities: Mapping[str, str] = field(default_factory=dict)
+    message_types: Mapping[str, str] = field(default_factory=dict)
+
+    def system_of(self, authority: str) -> str:
+        """The identifier system of an assigning authority; empty when the file does not know it."""
+        return self.authorities.get(authority or self.default_authority, "")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientIdentity:
+    """`identifier_system` is the MRN system on this EHR's own Patients: whom to search for before a write."""
+
+    identifier_system: str
+
+
+# -------------------------------------------------------------------------------------------------------- outbound
+
+
+class Auth(StrEnum):
+    """Token endpoint authentication: SMART App Launch 2 §5 (asymmetric) or RFC 6749 §2.3.1 (Basic)."""
+
+    PRIVATE_KEY_JWT = "private_key_jwt"
+    CLIENT_SECRET_BASIC = "client_secret_basic"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The FHIR R4 API of the product. Addresses and keys of one deployment are in its secret, not here.
+
+    `base_url` is the pattern for documentation; `token_lifetime_s` counts only when a token answer lacks `expires_in`.
+    """
+
+    base_url: str
+    auth: Auth
+    scopes: tuple[str, ...]
+    algorithm: str = "RS384"
+    token_lifetime_s: int = 300
+    headers: Mapping[str, str] = field(default_factory=dict)
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 30.0
+
+
+class AnswerBody(StrEnum):
+    """What stands in the body of a successful write."""
+
+    EMPTY = "empty"
+    RESOURCE = "resource"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One create (FHIR R4 http.html#create) that the EHR is known to take, and what it does with it.
+
+    `outbound/<template>.liquid` renders the bytes; `require` is what must hold of the rendered payload;
+    `marker` is the element path of free text that survives, empty when none is known; `reconcile` says how the EHR
+    calls the search parameters `patient`, `code`, `date` that find a write again; `losses` are element paths that the
+    EHR drops. After `max_commit_window_s` an unseen write will not appear any more; `verify_within_s` is the deadline
+    of a read-back. `assumed` lists the keys here that no source states: a person must check them before go-live.
+    """
+
+    template: str
+    success: tuple[int, ...]
+    reconcile: Mapping[str, str]
+    max_commit_window_s: int
+    verify_within_s: int
+    confidence: str
+    source: str
+    answer_body: AnswerBody = AnswerBody.UNKNOWN
+    marker: str = ""
+    require: tuple[Condition, ...] = ()
+    losses: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    def unmet(self, payload: Resource) -> tuple[str, ...]:
+        """Paths of the requirements that the payload does not meet; empty means that it may be sent."""
+        return tuple(condition.path for condition in self.require if not condition.holds(payload))
+
+    def search(self, payload: Resource) -> dict[str, str]:
+        """FHIR search parameters that find this payload in the chart, whoever wrote it.
+
+        `date` is `ge` one day before the effective time, in UTC: EHRs round times, and a bare day means another
+        day in the server's zone, so the caller compares the exact time. Raises Refuse('propose.not_reconcilable')
+        when a value is missing: a write that could not be found again must not be made.
+        """
+        return {name: _search_value(payload, known) for known, name in self.reconcile.items()}
+
+
+# Where the standard search parameters find their value in a resource (FHIR R4, the resources' search parameter tables).
+SEARCHED = {
+    "patient": ("subject.reference", "patient.reference"),
+    "code": ("code.coding", "type.coding", "vaccineCode.coding", "medicationCodeableConcept.coding"),
+    "date": ("effectiveDateTime", "date", "occurrenceDateTime", "performedDateTime"),
+}
+
+
+def _search_value(payload: Resource, known: str) -> str:
+    found = [value for path in SEARCHED[known] for value in values(payload, path)]
+    value = next((value for value in found if token(value).strip("|")), None)
+    if value is None:
+        raise Refuse("propose.not_reconcilable", place=SEARCHED[known][0], hint=f"nothing to search `{known}` with")
+    return _since(token(value), SEARCHED[known][0]) if known == "date" else token(value)
+
+
+def _since(instant: str, path: str) -> str:
+    try:
+        moment = datetime.fromisoformat(instant)
+    except ValueError:
+        moment = datetime.min
+    if moment.tzinfo is None:
+        raise Refuse("propose.not_reconcilable", place=path, hint="the time needs an offset")
+    return f"ge{(moment.astimezone(UTC) - timedelta(days=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}"
+
+
+# ------------------------------------------------------------------------------------------------------------- EHR
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The operations on one resource type; one that is not here is not known, and refused."""
+
+    create: Write | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A fact that is told on: `intent` names the rule, `origins` (key `from`) are EHRs, `*` is any other one."""
+
+    intent: str
+    resource: str
+    origins: tuple[str, ...] = field(metadata={"key": "from"})
+    where: tuple[Condition, ...] = ()
+    to: str = ""
+
+    def applies(self, resource: Resource, origin_ehr: str) -> bool:
+        """Whether this resource, come from that EHR, is to be told to `to`; never to where it came from."""
+        if origin_ehr == self.to or not ({"*", origin_ehr} & set(self.origins)):
+            return False
+        if resource.get("resourceType") != self.resource:
+            return False
+        return all(condition.holds(resource) for condition in self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Ehr:
+    """One EHR; `id` is its folder. Its files are looked up in `folders`, in this order (see `like` in `load`)."""
+
+    title: str
+    family: str
+    patient: PatientIdentity
+    feed: Feed
+    api: Api | None = None
+    operations: Mapping[str, Operations] = field(default_factory=dict, metadata={"key": "write"})
+    retry: tuple[RetryRow, ...] = ()
+    id: str = ""
+    folders: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def writes(self) -> Mapping[str, Write]:
+        """The known creates by resource type; what is absent is refused, never assumed."""
+        known = {name: operations.create for name, operations in self.operations.items()}
+        return {name: write for name, write in known.items() if write is not None}
+
+    def react(self, answer: Answer, write: Write) -> Reaction:
+        """What its answer to that write means; see `reactions`."""
+        return react(answer, success=write.success, rows=self.retry)
