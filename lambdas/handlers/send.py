@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from headwater import bootstrap
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> Mapping[str, Any]:
     app = bootstrap.app()
     return app.batch(event, context, lambda delivery: app.send(delivery.body))

@@ -25,7 +25,7 @@ from headwater.outbound.gates.intent import intent_key
 from headwater.outbound.gates.loop import loop, marker_of
 from headwater.outbound.gates.surface import surface
 from headwater.persons.policy import MatchingPolicy
-from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Proposals
+from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Proposals, Watch
 from headwater.templates.engine import Engine
 
 LIFETIME = timedelta(hours=72)  # a sign-off is of a situation; after this the situation is another
@@ -44,6 +44,7 @@ class Propose:
         policy: MatchingPolicy,
         proposals: Proposals,
         audit: AuditLog,
+        watch: Watch,
         clock: Clock,
     ) -> None:
         self._ehrs = ehrs
@@ -53,6 +54,7 @@ class Propose:
         self._policy = policy
         self._proposals = proposals
         self._audit = audit
+        self._watch = watch
         self._clock = clock
 
     def __call__(self, body: str) -> Proposal:
@@ -130,6 +132,7 @@ class Propose:
             self._proposals.move(proposal, expected_version=known.version)
         elif not self._proposals.add(proposal):
             raise Retry("ledger.conflict", hint="another worker proposed the same; look again", after=1)
+        self._watch.note("propose", proposal.state.value.lower(), ehr=proposal.ehr, code=proposal.reason.split(" ")[0])
         return proposal
 
     def _supersede_refusal(self, wish: Proposal) -> None:

@@ -1,0 +1,196 @@
+"""settings → App: the one place that picks an adapter for each port. Built on the first call of a sandbox, then kept.
+
+Imports of what only some Lambdas use stand inside the functions that use it: a cold start pays for its own way alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headwater.adapters import clients
+from headwater.ehrs import Ehr, load
+from headwater.model import Delivery, Proposal
+from headwater.settings import Settings
+
+if TYPE_CHECKING:
+    from headwater.outbound.propose import Propose
+    from headwater.outbound.review_api import ReviewApi
+    from headwater.outbound.send import Send
+    from headwater.pipeline import Ingest
+    from headwater.persons.policy import MatchingPolicy
+    from headwater.ports import AuditLog, EhrApis, PersonIndex, Proposals, Queue, Watch
+    from headwater.templates.engine import Engine
+
+
+@cache
+def app() -> App:
+    """The App of this environment; one a sandbox."""
+    return App(Settings.from_environment())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class App:
+    """Everything wired, each part made when it is first used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    # ----------------------------------------------------------------------------------------- what handlers call
+
+    def batch(self, event: dict[str, Any], context: Any, handle: Callable[[Delivery], object]) -> Mapping[str, Any]:
+        """Run an SQS batch; gives Lambda's partial batch response."""
+        from headwater.adapters.sqs_batch import process
+
+        return process(event, context, handle, sqs=clients.sqs(), watch=self.watch)
+
+    def ingest(self, delivery: Delivery) -> None:
+        self._ingest(delivery)
+
+    def propose(self, request: str) -> Proposal:
+        return self._propose(request)
+
+    def send(self, intent: str) -> Proposal:
+        return self._send(intent)
+
+    def review_api(self, event: dict[str, Any]) -> dict[str, Any]:
+        return self._review_api(event)
+
+    # --------------------------------------------------------------------------------------------------- the steps
+
+    @cached_property
+    def _ingest(self) -> Ingest:
+        from headwater.adapters.archive.s3 import S3Archive
+        from headwater.adapters.fhir_store.healthlake import HealthLakeFhirStore
+        from headwater.adapters.inbox.dynamodb import DynamoDbInbox
+        from headwater.pipeline import Ingest
+
+        return Ingest(
+            ehrs=self.ehrs,
+            engine_for=self.engine_for,
+            policy=self.policy,
+            archive=S3Archive(clients.s3(), self.settings.archive_bucket),
+            inbox=DynamoDbInbox(clients.dynamodb(), self.settings.messages_table),
+            persons=self.persons,
+            fhir=HealthLakeFhirStore(self.settings.fhir_endpoint, clients.credentials(), self.settings.region),
+            write_queue=self._queue(self.settings.write_queue_url),
+            watch=self.watch,
+            clock=now,
+        )
+
+    @cached_property
+    def _propose(self) -> Propose:
+        from headwater.outbound.propose import Propose
+
+        return Propose(
+            ehrs=self.ehrs,
+            engine_for=self.engine_for,
+            apis=self.apis,
+            index=self.persons,
+            policy=self.policy,
+            proposals=self.proposals,
+            audit=self.audit,
+            watch=self.watch,
+            clock=now,
+        )
+
+    @cached_property
+    def _review_api(self) -> ReviewApi:
+        from headwater.outbound.review import Review
+        from headwater.outbound.review_api import ReviewApi
+
+        return ReviewApi(
+            Review(
+                proposals=self.proposals,
+                audit=self.audit,
+                index=self.persons,
+                send_queue=self._queue(self.settings.send_queue_url),
+                clock=now,
+            )
+        )
+
+    @cached_property
+    def _send(self) -> Send:
+        from headwater.outbound.send import Send
+
+        return Send(
+            ehrs=self.ehrs,
+            apis=self.apis,
+            index=self.persons,
+            policy=self.policy,
+            proposals=self.proposals,
+            audit=self.audit,
+            watch=self.watch,
+            clock=now,
+        )
+
+    # --------------------------------------------------------------------------------------------------- the ports
+
+    @cached_property
+    def ehrs(self) -> Mapping[str, Ehr]:
+        return load(self.settings.mappings)
+
+    @cached_property
+    def policy(self) -> MatchingPolicy:
+        from headwater.persons.policy import load as load_policy
+
+        return load_policy(self.settings.mappings / "matching.toml")
+
+    @cached_property
+    def persons(self) -> PersonIndex:
+        from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
+
+        return DynamoDbPersonIndex(clients.dynamodb(), self.settings.persons_table)
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        from headwater.adapters.proposals.dynamodb import DynamoDbProposals
+
+        return DynamoDbProposals(clients.dynamodb(), self.settings.proposals_table)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        from headwater.adapters.audit.s3 import S3AuditLog
+
+        return S3AuditLog(clients.s3(), self.settings.audit_bucket)
+
+    @cached_property
+    def apis(self) -> EhrApis:
+        from headwater.adapters.ehr.fhir import FhirApis
+
+        return FhirApis(self.ehrs, clients.secretsmanager(), self.settings.ehr_secret_prefix)
+
+    @cached_property
+    def watch(self) -> Watch:
+        from headwater.adapters.watch.powertools import PowertoolsWatch
+
+        return PowertoolsWatch()
+
+    def _queue(self, url: str) -> Queue:
+        from headwater.adapters.queue.sqs import SqsQueue
+
+        return SqsQueue(clients.sqs(), url)
+
+    @cached_property
+    def engine_for(self) -> Callable[[Ehr], Engine]:
+        """An EHR's templates: its own folder first, then those it is like, then base."""
+        from headwater.templates.engine import Engine
+
+        made: dict[tuple[str, ...], Engine] = {}
+
+        def engine_for(ehr: Ehr) -> Engine:
+            if ehr.folders not in made:
+                made[ehr.folders] = Engine(template_folders(self.settings.mappings, ehr))
+            return made[ehr.folders]
+
+        return engine_for
+
+
+def template_folders(mappings: Path, ehr: Ehr) -> tuple[Path, ...]:
+    return (*(mappings / "ehrs" / folder for folder in ehr.folders), mappings / "base")
