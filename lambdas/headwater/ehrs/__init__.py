@@ -6,7 +6,7 @@ answers mean.
 
 from headwater.ehrs.conditions import Condition, values
 from headwater.ehrs.load import load
-from headwater.ehrs.profile import AnswerBody, Api, Auth, Ehr, Feed, Operations, PatientIdentity, Rule, Write
+from headwater.ehrs.profile import AnswerBody, Api, Auth, Ehr, Feed, Operation, Operations, PatientIdentity, Rule
 from headwater.ehrs.reactions import Next, Reaction, RetryRow
 
 __all__ = [
@@ -17,12 +17,12 @@ __all__ = [
     "Ehr",
     "Feed",
     "Next",
+    "Operation",
     "Operations",
     "PatientIdentity",
     "Reaction",
     "RetryRow",
     "Rule",
-    "Write",
     "load",
     "values",
 ]

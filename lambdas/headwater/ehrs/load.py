@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from headwater.ehrs.profile import SEARCHED, Ehr, Write
+from headwater.ehrs.profile import SEARCHED, Ehr, Operation
 from headwater.errors import HeadwaterError
 from headwater.formats import toml
 
@@ -27,19 +27,20 @@ def load(mappings: Path) -> Mapping[str, Ehr]:
 def _load_one(mappings: Path, name: str) -> Ehr:
     file = f"ehrs/{name}/ehr.toml"
     table, folders = _inherit(mappings, name, ())
-    for key in ("id", "folders", "rules"):
+    for key in ("name", "folders", "rules"):
         if key in table:
             raise HeadwaterError("toml.unknown_key", place=f"{file}: {key}", hint="the folder says it")
-    table |= {"id": name, "folders": list(folders), "rules": _rules(mappings, name)}
+    table |= {"name": name, "folders": list(folders), "rules": _rules(mappings, name)}
     ehr = toml.build(Ehr, table, file=file)
     _check_feed(ehr, file)
     for place, row in enumerate(ehr.retry):
         if not (row.status or row.issue or row.text):
             raise HeadwaterError("ehrs.retry", place=f"{file}: retry[{place}]", hint="name status, issue or text")
-    if ehr.writes and ehr.api is None:
+    if ehr.write and ehr.api is None:
         raise HeadwaterError("toml.missing_key", place=f"{file}: api", hint="what may be written needs an API")
-    for resource_type, write in ehr.writes.items():
-        _check_write(write, mappings, ehr.folders, f"{file}: write.{resource_type}.create")
+    for resource_type, operations in ehr.write.items():
+        if operations.create:
+            _check_operation(operations.create, mappings, ehr.folders, f"{file}: write.{resource_type}.create")
     return ehr
 
 
@@ -89,14 +90,14 @@ def _check_feed(ehr: Ehr, file: str) -> None:
         raise HeadwaterError("ehrs.authority", place=f"{file}: feed.default_authority", hint="not in feed.authorities")
 
 
-def _check_write(write: Write, mappings: Path, folders: Iterable[str], place: str) -> None:
-    template = f"outbound/{write.template}.liquid"
+def _check_operation(operation: Operation, mappings: Path, folders: Iterable[str], place: str) -> None:
+    template = f"{operation.template}.liquid"
     if not any((mappings / "ehrs" / folder / template).is_file() for folder in folders):
         raise HeadwaterError("ehrs.template_missing", place=f"{place}.template", hint=f"no {template} in the folder")
-    if write.confidence not in ("high", "medium", "low"):
+    if operation.confidence not in ("high", "medium", "low"):
         raise HeadwaterError("ehrs.confidence", place=f"{place}.confidence", hint="expected high, medium or low")
-    if "patient" not in write.reconcile or set(write.reconcile) - set(SEARCHED):
+    if "patient" not in operation.reconcile or set(operation.reconcile) - set(SEARCHED):
         hint = f"name patient, and of {', '.join(SEARCHED)} what the EHR can search"
         raise HeadwaterError("ehrs.reconcile", place=f"{place}.reconcile", hint=hint)
-    if unknown := set(write.assumed) - set(Write.__dataclass_fields__):
+    if unknown := set(operation.assumed) - set(Operation.__dataclass_fields__):
         raise HeadwaterError("ehrs.assumed", place=f"{place}.assumed", hint=f"no such key: {', '.join(unknown)}")

@@ -81,13 +81,13 @@ class AnswerBody(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """One create (FHIR R4 http.html#create) that the EHR is known to take, and what it does with it.
+class Operation:
+    """One write that the EHR is known to take, and what it does with it.
 
-    `outbound/<template>.liquid` renders the bytes; `require` is what must hold of the rendered payload;
+    `template` (in the EHR's folders, without `.liquid`) renders the bytes; `require` is what must hold of the rendered payload;
     `marker` is the element path of free text that survives, empty when none is known; `reconcile` says how the EHR
     calls the search parameters `patient`, `code`, `date` that find a write again; `losses` are element paths that the
-    EHR drops. After `max_commit_window_s` an unseen write will not appear any more; `verify_within_s` is the deadline
+    EHR drops (`Observation.identifier`). After `max_commit_window_s` an unseen write will not appear any more; `verify_within_s` is the deadline
     of a read-back. `assumed` lists the keys here that no source states: a person must check them before go-live.
     """
 
@@ -151,7 +151,7 @@ def _since(instant: str, path: str) -> str:
 class Operations:
     """The operations on one resource type; one that is not here is not known, and refused."""
 
-    create: Write | None = None
+    create: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,25 +175,30 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Ehr:
-    """One EHR; `id` is its folder. Its files are looked up in `folders`, in this order (see `like` in `load`)."""
+    """One EHR; `name` is its folder. Its files are looked up in `folders`, in this order (see `like` in `load`)."""
 
     title: str
     family: str
     patient: PatientIdentity
     feed: Feed
     api: Api | None = None
-    operations: Mapping[str, Operations] = field(default_factory=dict, metadata={"key": "write"})
+    write: Mapping[str, Operations] = field(default_factory=dict)
     retry: tuple[RetryRow, ...] = ()
-    id: str = ""
+    name: str = ""
     folders: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
 
-    @property
-    def writes(self) -> Mapping[str, Write]:
-        """The known creates by resource type; what is absent is refused, never assumed."""
-        known = {name: operations.create for name, operations in self.operations.items()}
-        return {name: write for name, write in known.items() if write is not None}
+    def operation(self, resource_type: str, operation: str = "create") -> Operation:
+        """The known write; raises Refuse('propose.operation_unknown') when none is declared."""
+        known: Operation | None = getattr(self.write.get(resource_type), operation, None)
+        if known is None or self.api is None:
+            raise Refuse(
+                "propose.operation_unknown",
+                place=f"ehrs/{self.name}/ehr.toml: write.{resource_type}.{operation}",
+                hint="this EHR is not known to take it; what is not known is refused",
+            )
+        return known
 
-    def react(self, answer: Answer, write: Write) -> Reaction:
+    def react(self, answer: Answer, operation: Operation) -> Reaction:
         """What its answer to that write means; see `reactions`."""
-        return react(answer, success=write.success, rows=self.retry)
+        return react(answer, success=operation.success, rows=self.retry)
