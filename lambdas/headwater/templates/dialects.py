@@ -1,0 +1,50 @@
+"""What makes a dialect: its parser, its compiler, its filters, and the names compiled code may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.templates import runtime
+from headwater.templates.compiler import Compiler
+from headwater.templates.filters import STANDARD, Filter
+from headwater.templates.parser import Parser
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    name: str
+    parser: type[Parser]
+    compiler: type[Compiler]
+    filters: dict[str, Filter]
+    names: Mapping[str, Any]  # the globals of compiled code, besides its filters and partials
+    state: type[runtime.State] = runtime.State
+
+
+def _captured(state: runtime.State, out: list[str]) -> str:
+    size = sum(map(len, out))
+    state.charge(size)
+    return "".join(out)
+
+
+_FUNCTIONS = (
+    *(runtime.member, runtime.text, runtime.quoted, runtime.json_value, runtime.equal, runtime.less),
+    *(runtime.less_or_equal, runtime.contains, runtime.is_empty, runtime.is_blank, runtime.span),
+    *(runtime.sequence, runtime.turns, runtime.restore, runtime.ForLoop),
+)
+NAMES: dict[str, Any] = {
+    "__builtins__": {"len": len},
+    "UNSET": runtime.UNSET,
+    "captured": _captured,
+    **{function.__name__: function for function in _FUNCTIONS},
+}
+
+HEADWATER = Dialect("headwater", Parser, Compiler, STANDARD, NAMES)
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect that is called so: `headwater` or `microsoft`."""
+    if name == "headwater":
+        return HEADWATER
+    raise ValueError(f"no dialect '{name}'")

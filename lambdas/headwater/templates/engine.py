@@ -1,0 +1,149 @@
+"""Templates and data in, text or JSON out. The convert step and the propose step both end up here.
+
+An `Engine` is made once per set of folders and kept: it holds the compiled functions. Rendering touches no shared state
+but that table, so one engine serves many threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from headwater.templates import tidy
+from headwater.templates.compiler import STRING, TEXT, VALUE, Program
+from headwater.templates.dialects import dialect as dialect_named
+from headwater.templates.errors import (
+    LIMIT,
+    RENDER,
+    SYNTAX,
+    FilterError,
+    LimitReached,
+    TemplateError,
+    place_of,
+)
+from headwater.templates.limits import Limits
+from headwater.templates.loader import CodeCache, Folders
+
+Function = Callable[[Any, dict[str, Any], list[str]], None]
+_PROGRAM = "PROGRAM"
+
+
+class Engine:
+    """Renders the templates of `folders`; of two with the same name, the one in the earlier folder.
+
+    `dialect` is `headwater` or `microsoft`; `cache` a folder for code objects (None: memory only). All methods raise
+    `TemplateError`, a Quarantine, with the template's place.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        dialect: str = "headwater",
+        cache: Path | None = None,
+    ) -> None:
+        self.limits = limits
+        self.dialect = dialect_named(dialect)
+        self.folders = Folders(folders, limits.source)
+        self._cache = CodeCache(cache)
+        self._functions: dict[tuple[str, str], Function] = {}
+
+    def render(self, name: str, variables: Mapping[str, Any]) -> str:
+        """A template as plain text: outputs are not escaped."""
+        return self._run(name, variables, TEXT)
+
+    def build(self, name: str, variables: Mapping[str, Any]) -> Any:
+        """A template that is JSON text with tags, as its JSON value: outputs are escaped by where they stand, spare
+        commas are forgiven, empty members and items are dropped."""
+        return tidy.parse(self._run(name, variables, VALUE), name)
+
+    def _run(self, name: str, variables: Mapping[str, Any], mode: str) -> str:
+        try:
+            out: list[str] = []
+            state = self.dialect.state(self.limits, self)
+            self.function(name, mode)(state, dict(variables), out)
+            return state.join(out)
+        except TemplateError as error:
+            if not error.place:
+                error.place = _place(error.__traceback__)
+            raise
+        except LimitReached as error:
+            _fail(LIMIT, error, str(error))
+        except (RecursionError, MemoryError) as error:
+            _fail(LIMIT, error, "nested too deeply or too large")
+        except FilterError as error:
+            _fail(RENDER, error, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever the data does to a filter; its message may hold data
+            _fail(RENDER, error, f"the data does not fit ({type(error).__name__})")
+
+    # --------------------------------------------------------------------------------------------------- functions
+
+    def function(self, name: str, mode: str) -> Function:
+        """The compiled function of a template, compiled or fetched on first use."""
+        found = self._functions.get((name, mode))
+        if found is None:
+            found = self._functions[name, mode] = self._load(name, mode)
+        return found
+
+    def _load(self, name: str, mode: str) -> Function:
+        source = self.folders.read(name)
+        key = CodeCache.key(self.dialect.name, name, mode, source)
+        program, code = self._cache.get(key) or (None, None)
+        if program is None or code is None:
+            program = self.program(name, mode, source)
+            try:
+                code = compile(program.source, f"<{name}.liquid>", "exec", dont_inherit=True, optimize=2)
+            except (SyntaxError, RecursionError, MemoryError, OverflowError):
+                raise TemplateError(SYNTAX, place=f"{name}.liquid", hint="blocks are nested too deeply") from None
+            self._cache.put(key, program, code)
+        names = dict(self.dialect.names)
+        names[_PROGRAM] = program
+        for number, each in enumerate(program.filters):
+            names[f"f{number}"] = self.dialect.filters[each].function
+        for number, (partial, partial_mode) in enumerate(program.partials):
+            names[f"p{number}"] = self._link(names, f"p{number}", partial, partial_mode)
+        exec(code, names)
+        function: Function = names["template"]
+        return function
+
+    def _link(self, names: dict[str, Any], slot: str, name: str, mode: str) -> Function:
+        """Stands for a partial until it is first called, then puts the partial itself into its slot."""
+
+        def first_call(state: Any, variables: dict[str, Any], out: list[str]) -> None:
+            names[slot] = self.function(name, mode)
+            names[slot](state, variables, out)
+
+        return first_call
+
+    def program(self, name: str, mode: str, source: str | None = None) -> Program:
+        """What a template compiles to; for lint, tests and the curious."""
+        text = self.folders.read(name) if source is None else source
+        template = self.dialect.parser(name, text).parse()
+        return self.dialect.compiler(template, mode, self.dialect.filters).compile()
+
+    def check(self, name: str, mode: str = VALUE) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Compile a template without running it: the filters it uses, and the templates it names."""
+        program = self.program(name, mode)
+        return program.filters, tuple(sorted({partial for partial, _ in program.partials}))
+
+
+MODES = (TEXT, VALUE, STRING)
+
+
+def _fail(code: str, error: BaseException, hint: str) -> NoReturn:
+    raise TemplateError(code, place=_place(error.__traceback__), hint=hint) from None
+
+
+def _place(traceback: TracebackType | None) -> str:
+    """The innermost place in a template that a traceback went through."""
+    place = ""
+    while traceback is not None:
+        program = traceback.tb_frame.f_globals.get(_PROGRAM)
+        if isinstance(program, Program):
+            line, column = program.places[min(traceback.tb_lineno - 1, len(program.places) - 1)]
+            place = place_of(program.name, line, column)
+        traceback = traceback.tb_next
+    return place

@@ -1,0 +1,45 @@
+"""How a filter is declared: a plain function from the piped value and its arguments to a value.
+
+The compiler checks name and number of arguments, so that a misspelling is found when a template is compiled and not
+when a message comes. A filter that can make text grow takes the `Meter` first and charges it before it makes anything.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`least` and `most` count the arguments behind the colon; `metered`: the function takes the meter first."""
+
+    name: str
+    function: Callable[..., Any]
+    least: int
+    most: int
+    named: frozenset[str]
+    metered: bool
+
+
+def of(functions: Mapping[str, Callable[..., Any]], metered: Iterable[str] = ()) -> dict[str, Filter]:
+    """Filters by name; how many arguments each takes is read from its signature."""
+    wants_meter = frozenset(metered)
+    return {name: _filter(name, function, name in wants_meter) for name, function in functions.items()}
+
+
+def _filter(name: str, function: Callable[..., Any], metered: bool) -> Filter:
+    parameters = list(inspect.signature(function).parameters.values())
+    arguments = parameters[2 if metered else 1 :]
+    nameless = [each for each in arguments if each.kind is each.POSITIONAL_OR_KEYWORD]
+    open_ended = any(each.kind is each.VAR_POSITIONAL for each in arguments)
+    return Filter(
+        name,
+        function,
+        least=sum(each.default is each.empty for each in nameless),
+        most=99 if open_ended else len(nameless),
+        named=frozenset(each.name for each in arguments if each.kind is each.KEYWORD_ONLY),
+        metered=metered,
+    )

@@ -1,0 +1,67 @@
+"""The text of a JSON template to its value: spare commas forgiven, empties dropped, the last non-empty duplicate kept.
+
+Empties (`""`, `{}`, `[]`) are dropped while parsing, before duplicate keys collide: `"version":"2","version":""` keeps
+the 2. `null` and `" "` stay. Only commas of the template's own text are forgiven; they arrive as `MARK`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from headwater.templates.errors import JSON, TemplateError
+from headwater.templates.jsontext import MARK
+
+_KEPT = (bool, int, float)  # falsy, and still a value
+
+
+def parse(text: str, template: str) -> Any:
+    """The JSON value of a rendered template; Quarantine `convert.json` if it is none."""
+    try:
+        return pruned(_decoder.decode(collapse(text)))
+    except (ValueError, RecursionError):
+        hint = "the template's output is not JSON: a value, a comma or a bracket is missing"
+        raise TemplateError(JSON, place=f"{template}.liquid", hint=hint) from None
+
+
+def collapse(text: str) -> str:
+    """Spare structural commas removed, the others made commas again."""
+    double = MARK + MARK
+    while double in text:
+        text = text.replace(double, MARK)
+    for bracket in "{[":
+        text = text.replace(bracket + MARK, bracket)
+    for bracket in "}]":
+        text = text.replace(MARK + bracket, bracket)
+    return text.strip(MARK + " \t\r\n").replace(MARK, ",")
+
+
+def pruned(value: Any) -> Any:
+    """A value without the empty items of its lists; objects were pruned while they were parsed."""
+    return _items(value) if value.__class__ is list else value
+
+
+def _items(items: list[Any]) -> list[Any]:
+    kept = []
+    for item in items:
+        value = _items(item) if item.__class__ is list else item
+        if value or value is None or isinstance(value, _KEPT):
+            kept.append(value)
+    return kept
+
+
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object without its empty members; of several with the same name the last one counts."""
+    kept: dict[str, Any] = {}
+    for name, member in pairs:
+        value = _items(member) if member.__class__ is list else member
+        if value or value is None or isinstance(value, _KEPT):
+            kept[name] = value
+    return kept
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=members, parse_constant=_refuse, strict=False)
