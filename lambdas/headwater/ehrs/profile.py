@@ -84,11 +84,12 @@ class AnswerBody(StrEnum):
 class Operation:
     """One write that the EHR is known to take, and what it does with it.
 
-    `template` (in the EHR's folders, without `.liquid`) renders the bytes; `require` is what must hold of the rendered payload;
+    `template` (in the EHR's folders, without `.liquid`) renders the bytes; `require` is what must hold of them;
     `marker` is the element path of free text that survives, empty when none is known; `reconcile` says how the EHR
-    calls the search parameters `patient`, `code`, `date` that find a write again; `losses` are element paths that the
-    EHR drops (`Observation.identifier`). After `max_commit_window_s` an unseen write will not appear any more; `verify_within_s` is the deadline
-    of a read-back. `assumed` lists the keys here that no source states: a person must check them before go-live.
+    calls the search parameters `patient`, `code`, `date` that find a write again; `losses` are the full element paths
+    that it drops (`Observation.identifier`). After `max_commit_window_s` an unseen write will not appear any more;
+    `verify_within_s` is the deadline of a read-back. `assumed` lists the keys here that no source states: a person must
+    check them before go-live.
     """
 
     template: str
