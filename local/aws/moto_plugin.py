@@ -1,0 +1,394 @@
+"""The CloudFormation types that our templates use and moto lacks, so that local and cloud come from one template.
+
+Three sorts. *Real* ones are made through moto's own backends (a secret, a CDK TableV2). *Recorded* ones only keep their
+resolved properties (functions, event source mappings, alarms, Cognito, the HTTP API): the poller, the runtime and the
+API stand-in read them from `GET /_local/resources` and behave accordingly. Lambda is recorded although moto has it,
+because moto's event source mapping consumes messages at send time. What is neither is an error that names the resource.
+
+Mechanics of moto 5.2.5: it finds types by `CloudFormationModel.__subclasses__()`, later ones win; their module's name
+must contain a dot; its caches must be cleared.
+"""
+
+# The signatures are moto's, and so are the arguments that we do not need.
+# ruff: noqa: ARG001, ARG002, ARG003
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from moto.cloudformation import parsing
+from moto.cloudformation.custom_model import CustomModel
+from moto.cloudformation.exceptions import ValidationError
+from moto.core.common_models import CloudFormationModel
+from moto.dynamodb.models.table import Table
+from moto.moto_api._internal import mock_random
+from moto.s3.models import FakeBucket
+from moto.secretsmanager.models import secretsmanager_backends
+
+from local.aws.moment import mend
+
+Properties = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Record:
+    """A recorded resource: `physical_id` is what Ref gives, `attributes` what GetAtt gives."""
+
+    type: str
+    stack: str
+    logical_id: str
+    physical_id: str
+    properties: Properties
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What CloudFormation asks to be made: `name` is the given or generated name, `place` `region:account`."""
+
+    type: str
+    logical_id: str
+    stack: str
+    name: str
+    properties: Properties
+    place: str
+
+
+Maker = Callable[[Request], tuple[str, Mapping[str, str]]]
+
+RECORDS: dict[tuple[str, str], Record] = {}  # by (stack, logical id)
+
+
+def records() -> list[dict[str, Any]]:
+    return [asdict(record) for record in RECORDS.values()]
+
+
+def install(healthlake_url: str) -> None:
+    """Teach moto the types below. The HealthLake datastore's endpoint lies under `healthlake_url`."""
+    for cfn_type, (maker, name_property) in _makers(healthlake_url).items():
+        _KEPT.append(_recorded_type(cfn_type, maker, name_property))
+    _KEPT.extend([_GlobalTable, _Secret, _Bucket])
+    for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
+        cache.cache_clear()
+    mend(CustomModel, create_from_cloudformation_json=classmethod(_custom_resource))
+    mend(parsing, parse_and_create_resource=_create_or_name)
+
+
+_KEPT: list[type] = []  # __subclasses__ holds them weakly
+_moto_create = parsing.parse_and_create_resource
+
+
+def _create_or_name(
+    logical_id: str, resource_json: Properties, resources_map: Any, account_id: str, region_name: str
+) -> Any:
+    """As moto, but an unknown type or a failure is an error that names the resource, never a hole in the stack."""
+    cfn_type = resource_json["Type"]
+    known = cfn_type in parsing.get_model_map() or cfn_type in parsing.NULL_MODELS or cfn_type.startswith("Custom::")
+    if not known:
+        raise ValidationError(message=f"{logical_id} ({cfn_type}): not known to local/aws/moto_plugin.py")
+    try:
+        return _moto_create(logical_id, resource_json, resources_map, account_id=account_id, region_name=region_name)
+    except ValidationError:
+        raise
+    except Exception as error:
+        raise ValidationError(message=f"{logical_id} ({cfn_type}): {type(error).__name__}: {error}") from error
+
+
+class _Made:
+    """What all our types have in common. A mixin, because moto sees only direct subclasses of its own model."""
+
+    def is_created(self) -> bool:
+        return True
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        return True
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls,
+        original_resource: Any,
+        new_resource_name: str,
+        cloudformation_json: Properties,
+        account_id: str,
+        region_name: str,
+    ) -> Any:
+        """Keeps what there is: rows and secrets stay; a changed key schema needs a new data folder."""
+        return original_resource
+
+
+def _recorded_type(cfn_type: str, maker: Maker, name_property: str) -> type[CloudFormationModel]:
+    class Recorded(_Made, CloudFormationModel):
+        def __init__(self, record: Record) -> None:
+            self.record = record
+            RECORDS[record.stack, record.logical_id] = record
+
+        @property
+        def physical_resource_id(self) -> str:
+            return self.record.physical_id
+
+        def get_cfn_attribute(self, attribute_name: str) -> str:
+            if attribute_name not in self.record.attributes:
+                raise ValidationError(message=f"{self.record.logical_id} ({cfn_type}) has no {attribute_name} locally")
+            return self.record.attributes[attribute_name]
+
+        def delete(self, account_id: str, region_name: str) -> None:
+            RECORDS.pop((self.record.stack, self.record.logical_id), None)
+
+        @staticmethod
+        def cloudformation_name_type() -> str:
+            return name_property
+
+        @staticmethod
+        def cloudformation_type() -> str:
+            return cfn_type
+
+        @classmethod
+        def create_from_cloudformation_json(
+            cls, resource_name: str, cloudformation_json: Properties, account_id: str, region_name: str, **kwargs: Any
+        ) -> Recorded:
+            stack = kwargs["StackId"].split("/")[1]
+            properties = cloudformation_json["Properties"]
+            request = Request(
+                cfn_type, kwargs["LogicalId"], stack, str(resource_name), properties, f"{region_name}:{account_id}"
+            )
+            physical_id, attributes = maker(request)
+            return cls(Record(cfn_type, stack, request.logical_id, physical_id, properties, dict(attributes)))
+
+        @classmethod
+        def update_from_cloudformation_json(
+            cls,
+            original_resource: Any,
+            new_resource_name: str,
+            cloudformation_json: Properties,
+            account_id: str,
+            region_name: str,
+        ) -> Any:
+            original_resource.record.properties = cloudformation_json["Properties"]
+            return original_resource
+
+    Recorded.__name__ = Recorded.__qualname__ = cfn_type.replace("::", "")
+    return Recorded
+
+
+# ------------------------------------------------------------------------------------------------- recorded types
+
+
+def _named(request: Request) -> tuple[str, Mapping[str, str]]:
+    return request.name, {"Id": request.name, "Name": request.name}
+
+
+def _numbered(request: Request) -> tuple[str, Mapping[str, str]]:
+    identity = mock_random.get_random_hex(10)
+    return identity, dict.fromkeys(("Id", "ApiId", "IntegrationId", "RouteId", "AuthorizerId"), identity)
+
+
+def _arn(service: str, kind: str) -> Maker:
+    def make(request: Request) -> tuple[str, Mapping[str, str]]:
+        return request.name, {"Arn": f"arn:aws:{service}:{request.place}:{kind}{request.name}"}
+
+    return make
+
+
+def _layer(request: Request) -> tuple[str, Mapping[str, str]]:
+    arn = f"arn:aws:lambda:{request.place}:layer:{request.name}:1"
+    return arn, {"LayerVersionArn": arn}
+
+
+def _version(request: Request) -> tuple[str, Mapping[str, str]]:
+    arn = f"arn:aws:lambda:{request.place}:function:{_function_name(request)}:1"
+    return arn, {"Version": "1", "FunctionArn": arn}
+
+
+def _alias(request: Request) -> tuple[str, Mapping[str, str]]:
+    arn = f"arn:aws:lambda:{request.place}:function:{_function_name(request)}:{request.properties['Name']}"
+    return arn, {"AliasArn": arn}
+
+
+def _function_name(request: Request) -> str:
+    """From a name or an ARN, with or without a version."""
+    name = str(request.properties["FunctionName"])
+    return name.split(":")[6] if name.startswith("arn:") else name.split(":")[0]
+
+
+def _api(request: Request) -> tuple[str, Mapping[str, str]]:
+    identity = mock_random.get_random_hex(10)
+    region = request.place.split(":")[0]
+    return identity, {
+        "ApiId": identity,
+        "ApiEndpoint": f"https://{identity}.execute-api.{region}.amazonaws.com",
+    }
+
+
+def _user_pool(request: Request) -> tuple[str, Mapping[str, str]]:
+    region, account = request.place.split(":")
+    identity = f"{region}_{mock_random.get_random_string(9)}"
+    provider = f"cognito-idp.{region}.amazonaws.com/{identity}"
+    return identity, {
+        "Arn": f"arn:aws:cognito-idp:{region}:{account}:userpool/{identity}",
+        "UserPoolId": identity,
+        "ProviderName": provider,
+        "ProviderURL": f"https://{provider}",
+    }
+
+
+def _user_pool_client(request: Request) -> tuple[str, Mapping[str, str]]:
+    identity = mock_random.get_random_string(26, lower_case=True)
+    return identity, {"ClientId": identity, "Name": request.name}
+
+
+def _datastore(healthlake_url: str) -> Maker:
+    def make(request: Request) -> tuple[str, Mapping[str, str]]:
+        identity = mock_random.get_random_hex(32)
+        return identity, {
+            "DatastoreId": identity,
+            "DatastoreArn": f"arn:aws:healthlake:{request.place}:datastore/fhir/{identity}",
+            "DatastoreEndpoint": f"{healthlake_url}/datastore/{identity}/r4/",
+            "DatastoreStatus": "ACTIVE",
+        }
+
+    return make
+
+
+def _makers(healthlake_url: str) -> dict[str, tuple[Maker, str]]:
+    """By type: how it is made, and the property that names it."""
+    return {
+        "AWS::ApiGatewayV2::Api": (_api, ""),
+        "AWS::ApiGatewayV2::Authorizer": (_numbered, ""),
+        "AWS::ApiGatewayV2::Integration": (_numbered, ""),
+        "AWS::ApiGatewayV2::Route": (_numbered, ""),
+        "AWS::ApiGatewayV2::Stage": (_named, "StageName"),
+        "AWS::CDK::Metadata": (_named, ""),
+        "AWS::CloudWatch::Alarm": (_arn("cloudwatch", "alarm:"), "AlarmName"),
+        "AWS::CloudWatch::CompositeAlarm": (_arn("cloudwatch", "alarm:"), "AlarmName"),
+        "AWS::CloudWatch::Dashboard": (_named, "DashboardName"),
+        "AWS::Cognito::UserPool": (_user_pool, ""),
+        "AWS::Cognito::UserPoolClient": (_user_pool_client, "ClientName"),
+        "AWS::Cognito::UserPoolDomain": (_named, "Domain"),
+        "AWS::Cognito::UserPoolGroup": (_named, "GroupName"),
+        "AWS::Cognito::UserPoolResourceServer": (_named, "Identifier"),
+        "AWS::Events::Rule": (_arn("events", "rule/"), "Name"),
+        "AWS::HealthLake::FHIRDatastore": (_datastore(healthlake_url), "DatastoreName"),
+        "AWS::Lambda::Alias": (_alias, ""),
+        "AWS::Lambda::EventInvokeConfig": (_numbered, ""),
+        "AWS::Lambda::EventSourceMapping": (_numbered, ""),
+        "AWS::Lambda::Function": (_arn("lambda", "function:"), "FunctionName"),
+        "AWS::Lambda::LayerVersion": (_layer, "LayerName"),
+        "AWS::Lambda::Permission": (_numbered, ""),
+        "AWS::Lambda::Version": (_version, ""),
+        "AWS::Logs::MetricFilter": (_named, "FilterName"),
+        "AWS::Logs::QueryDefinition": (_numbered, ""),
+        "AWS::S3::BucketPolicy": (lambda request: (str(request.properties["Bucket"]), {}), ""),
+        "AWS::SNS::Subscription": (_numbered, ""),
+        "AWS::SNS::TopicPolicy": (_numbered, ""),
+        "AWS::SQS::QueuePolicy": (_numbered, ""),
+        "AWS::Scheduler::Schedule": (_arn("scheduler", "schedule/default/"), "Name"),
+        "AWS::StepFunctions::StateMachine": (_arn("states", "stateMachine:"), "StateMachineName"),
+    }
+
+
+def _custom_resource(
+    cls: Any,
+    /,
+    resource_name: str,
+    cloudformation_json: Properties,
+    account_id: str,
+    region_name: str,
+    **kwargs: Any,
+) -> Any:
+    """Done at once: there is no docker here to run the provider's Lambda in."""
+    resource = cls(region_name, "local", kwargs["LogicalId"], resource_name)
+    resource.set_data({})
+    return resource
+
+
+# ----------------------------------------------------------------------------------------------------- real types
+
+
+class _GlobalTable(_Made, CloudFormationModel):
+    """CDK's TableV2, made as moto's table; only the first replica's view exists here."""
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return "TableName"
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::DynamoDB::GlobalTable"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Properties, account_id: str, region_name: str, **kwargs: Any
+    ) -> Table:
+        given = cloudformation_json["Properties"]
+        wanted = {key: given[key] for key in ("TableName", "KeySchema", "AttributeDefinitions") if key in given}
+        wanted["BillingMode"] = "PAY_PER_REQUEST"
+        wanted["GlobalSecondaryIndexes"] = [
+            {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+            for index in given.get("GlobalSecondaryIndexes", [])
+        ]
+        if "StreamSpecification" in given:
+            wanted["StreamSpecification"] = {"StreamEnabled": True, **given["StreamSpecification"]}
+        return Table.create_from_cloudformation_json(
+            resource_name, {"Properties": wanted}, account_id, region_name, **kwargs
+        )
+
+
+class _Secret(_Made, CloudFormationModel):
+    """A secret with its given or a generated value."""
+
+    def __init__(self, arn: str) -> None:
+        self.arn = arn
+
+    @property
+    def physical_resource_id(self) -> str:
+        return self.arn
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        return self.arn
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return "Name"
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SecretsManager::Secret"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Properties, account_id: str, region_name: str, **kwargs: Any
+    ) -> _Secret:
+        value = cloudformation_json["Properties"].get("SecretString") or mock_random.get_random_string(32)
+        secret, _ = secretsmanager_backends[account_id][region_name]._add_secret(resource_name, secret_string=value)
+        return cls(secret.arn)
+
+
+class _Bucket(_Made, CloudFormationModel):
+    """moto's bucket, with the versioning and Object Lock that moto's CloudFormation drops."""
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return "BucketName"
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::S3::Bucket"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Properties, account_id: str, region_name: str, **kwargs: Any
+    ) -> FakeBucket:
+        properties = cloudformation_json["Properties"]
+        bucket = FakeBucket.create_from_cloudformation_json(
+            resource_name, cloudformation_json, account_id, region_name, **kwargs
+        )
+        bucket.versioning_status = properties.get("VersioningConfiguration", {}).get("Status")
+        bucket.object_lock_enabled = str(properties.get("ObjectLockEnabled")).lower() == "true"
+        rule = properties.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
+        bucket.default_lock_mode = rule.get("Mode", "")
+        bucket.default_lock_days = int(rule.get("Days", 0))
+        bucket.default_lock_years = int(rule.get("Years", 0))
+        return bucket
