@@ -1,0 +1,66 @@
+"""What a function may do with each thing, by name: the actions that the adapters call, and no others.
+
+CDK's own grants are wider than the adapters need (`grant_read_write_data` gives Scan, `grant_read_write` Delete).
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Aws
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_healthlake as healthlake
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+
+from infra.deployment import Deployment
+from infra.function import Function
+
+_READ_ROWS = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+# TransactWriteItems is allowed by the actions of its parts.
+_WRITE_ROWS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
+
+
+def reads_rows(function: Function, table: dynamodb.Table) -> None:
+    """Reads by key and by index; never scans."""
+    function.allow(*_READ_ROWS, on=[table.table_arn, f"{table.table_arn}/index/*"])
+
+
+def writes_rows(function: Function, table: dynamodb.Table) -> None:
+    """Reads and writes, also in transactions."""
+    reads_rows(function, table)
+    function.allow(*_WRITE_ROWS, on=[table.table_arn])
+
+
+def keeps_objects(function: Function, bucket: s3.Bucket) -> None:
+    """Puts and gets objects; deletes none. Listing is what makes a missing object a 404 rather than a 403."""
+    function.allow("s3:GetObject", "s3:PutObject", on=[bucket.arn_for_objects("*")])
+    function.allow("s3:ListBucket", on=[bucket.bucket_arn])
+
+
+def fetches_objects(function: Function, bucket_names: tuple[str, ...]) -> None:
+    """Gets the large messages that producers leave in buckets of their own."""
+    if bucket_names:
+        function.allow("s3:GetObject", on=[f"arn:{Aws.PARTITION}:s3:::{name}/*" for name in bucket_names])
+
+
+def indexes_resources(function: Function, store: healthlake.CfnFHIRDatastore) -> None:
+    """Transactions of PUTs, and reads by id; no search, no history, no delete.
+
+    Actions: Service Authorization Reference, "Actions, resources, and condition keys for AWS HealthLake".
+    """
+    function.allow(
+        "healthlake:ProcessBundle",
+        "healthlake:UpdateResource",
+        "healthlake:ReadResource",
+        on=[store.attr_datastore_arn],
+    )
+
+
+def reads_ehr_secrets(function: Function, deployment: Deployment) -> None:
+    """The credentials of every EHR and of nothing else. They are made after the stacks: hence a prefix."""
+    secrets = f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{deployment.secret_prefix}*"
+    function.allow("secretsmanager:GetSecretValue", on=[secrets])
+
+
+def sends(function: Function, queue: sqs.IQueue) -> None:
+    """Sends to one queue; does not read it."""
+    function.allow("sqs:SendMessage", on=[queue.queue_arn])

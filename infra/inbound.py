@@ -1,0 +1,81 @@
+"""Feed queue → ingest: everything that an EHR or a producer sends comes in here."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, CfnOutput, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra import access
+from infra.assets import Assets
+from infra.data import DataStack
+from infra.deployment import Deployment
+from infra.function import Function, Workshop
+from infra.queue import Fifo
+
+# Ten messages, each a handful of calls of some 60 ms to DynamoDB and HealthLake, and room for HealthLake's retries.
+INGEST_TIMEOUT = Duration.seconds(60)
+INGEST_BATCH = 10
+# HealthLake takes 3,000 write units a second and store: about 60 messages a second as transactions of 12 resources.
+INGEST_CONCURRENCY = 20
+
+
+class InboundStack(Stack):
+    """`write_queue` is where ingest tells a fact that another EHR should know."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment: Deployment,
+        assets: Assets,
+        data: DataStack,
+        write_queue: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, id, description="Headwater: feeds in")
+        self.feed = Fifo(
+            self,
+            "feed",
+            deployment=deployment,
+            key=data.key,
+            tell=data.alarms,
+            timeout=INGEST_TIMEOUT,
+            attempts=5,
+            late_after=Duration.minutes(15),
+        )
+        self._admit(deployment)
+        ingest = Function(
+            self,
+            "ingest",
+            workshop=Workshop.of(self, deployment, data.key, data.alarms, assets),
+            timeout=INGEST_TIMEOUT,
+            memory=1024,
+            environment={
+                "HEADWATER_ARCHIVE_BUCKET": data.archive.bucket_name,
+                "HEADWATER_MESSAGES_TABLE": data.messages.table_name,
+                "HEADWATER_PERSONS_TABLE": data.persons.table_name,
+                "HEADWATER_FHIR_ENDPOINT": data.store.attr_datastore_endpoint,
+                "HEADWATER_WRITE_QUEUE_URL": write_queue.queue_url,
+            },
+        )
+        access.keeps_objects(ingest, data.archive)
+        access.fetches_objects(ingest, deployment.pointer_buckets)
+        access.writes_rows(ingest, data.messages)
+        access.writes_rows(ingest, data.persons)
+        access.indexes_resources(ingest, data.store)
+        access.sends(ingest, write_queue)
+        ingest.reads(self.feed, batch=INGEST_BATCH, concurrency=INGEST_CONCURRENCY)
+        CfnOutput(self, "FeedQueueUrl", value=self.feed.messages.queue_url, description="Where producers send to")
+
+    def _admit(self, deployment: Deployment) -> None:
+        if deployment.producers:
+            self.feed.messages.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid="Producers",
+                    actions=["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
+                    principals=[iam.ArnPrincipal(producer) for producer in deployment.producer_arns(Aws.PARTITION)],
+                    resources=[self.feed.messages.queue_arn],
+                )
+            )
