@@ -1,0 +1,1 @@
+"""What makes two records one person: normalise, compare, grade. Pure functions; their weights are data in mappings/."""

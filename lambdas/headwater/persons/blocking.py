@@ -1,0 +1,63 @@
+"""Which persons are worth comparing with a record: those that share one of its keys. Around ten kinds of keys, so that
+no single slip hides anybody; each is exact, so that an index can look it up.
+
+A key is its kind and a keyed hash (BLAKE2b, RFC 7693 §2.9) of the value: the index's keys, which show in metrics and
+traces, hold no PHI. Placeholders and default dates make no keys. Recall and candidates measured: docs/empi.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from headwater.model import Traits
+from headwater.persons.policy import MatchingPolicy
+from headwater.persons.profile import Profile, profile_of
+
+
+def blocking_keys(traits: Traits, policy: MatchingPolicy) -> tuple[str, ...]:
+    """The keys of a record, sorted, without repetition; none when it states nothing that can be looked up."""
+    return profile_keys(profile_of(traits, policy), policy)
+
+
+def profile_keys(profile: Profile, policy: MatchingPolicy) -> tuple[str, ...]:
+    """The keys of a profile that was made already."""
+    return tuple(sorted({f"{kind}:{_hashed(kind, value, policy.salt)}" for kind, value in _values(profile)}))
+
+
+def _values(p: Profile) -> Iterator[tuple[str, str]]:
+    for authority, mrn in p.records:
+        yield "mrn", f"{authority}|{mrn}"
+    if p.ssn:
+        yield "ssn", p.ssn
+    for phone in p.phones:
+        yield "phone", phone
+    for email in p.emails:
+        yield "email", email
+    if p.street and p.postal_code:
+        yield "address", f"{p.street}|{p.postal_code}"
+    if p.birth_date:
+        yield from _with_birth_date(p)
+
+
+def _with_birth_date(p: Profile) -> Iterator[tuple[str, str]]:
+    if p.birth_date is None:
+        return
+    day, year = p.birth_date.isoformat(), str(p.birth_date.year)
+    for name in p.family:
+        yield "birth+family", f"{day}|{name[:3]}"
+        if p.given:
+            # In any order, so that given and family name in each other's place are found.
+            yield "names+year", "|".join([*sorted((p.given[0], name)), year])
+    if p.given and p.sex:
+        yield "birth+initial+sex", f"{day}|{p.given[0][0]}|{p.sex}"
+    if p.postal_code:
+        yield "birth+postal", f"{day}|{p.postal_code}"
+    if p.ssn_last_four:
+        yield "year+last4", f"{year}|{p.ssn_last_four}"
+    for member in p.members:
+        yield "birth+member", f"{day}|{member}"
+
+
+def _hashed(kind: str, value: str, salt: bytes) -> str:
+    return hashlib.blake2b(f"{kind}\x1f{value}".encode(), digest_size=12, key=salt[:64]).hexdigest()

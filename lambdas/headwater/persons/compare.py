@@ -1,0 +1,165 @@
+"""Two profiles side by side: each comparison ends in one of a few named levels, which `grade` weighs.
+
+What is not independent is compared together. Relatives share family name, address, telephone and insurance, so `home`
+counts all of those once; twins share all but the given name, so given name and birth date are weighed as a pair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from headwater.persons.policy import MatchingPolicy
+from headwater.persons.profile import Profile
+
+# Jaro-Winkler from which two spellings of a family name, or of a given name of the same first letter, may be a slip.
+_CLOSE_FAMILY = 0.90
+_CLOSE_GIVEN = 0.90
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The outcome of each comparison, as words that `mappings/matching.toml` gives weights to."""
+
+    given: str  # equal nickname part close middle initial swapped different newborn missing
+    birth_date: str  # equal default swapped close year different missing
+    family: str  # equal part close swapped different missing
+    home: str  # several one area different missing
+    ssn: str  # equal close last_four different missing
+    email: str  # equal different missing
+    middle: str  # equal initial different missing
+    sex: str  # equal different missing
+    generation: str  # equal one_sided different missing
+    record: str  # equal two_of_one missing
+
+
+def compare(a: Profile, b: Profile, policy: MatchingPolicy) -> Levels:
+    """The levels of a pair; the order of the two does not matter."""
+    swapped = _swapped(a, b)
+    return Levels(
+        given="swapped" if swapped else _given(a, b, policy),
+        birth_date=_birth_date(a.birth_date, b.birth_date),
+        family="swapped" if swapped else _family(a.family, b.family),
+        home=_home(a, b),
+        ssn=_ssn(a, b),
+        email=_shared(a.emails, b.emails),
+        middle=_middle(a.middle, b.middle),
+        sex="missing" if not (a.sex and b.sex) else "equal" if a.sex == b.sex else "different",
+        generation=_generation(a.generation, b.generation),
+        record=_record(a.records, b.records),
+    )
+
+
+def _swapped(a: Profile, b: Profile) -> bool:
+    """Given and family name in each other's place."""
+    one, other = (a.given[:1], a.family[:1]), (b.given[:1], b.family[:1])
+    return bool(all(one) and one[0] != one[1] and one == (other[1], other[0]))
+
+
+def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
+    if a.newborn or b.newborn:
+        return "newborn"
+    if not a.given or not b.given:
+        return "missing"
+    if "".join(a.given) == "".join(b.given):
+        return "equal"
+    one, other = a.given[0], b.given[0]
+    if one == other:
+        # "María" is part of "María Elena"; "María José" and "María Elena" may be sisters.
+        return "part" if 1 in (len(a.given), len(b.given)) else "different"
+    if other in policy.nicknames.get(one, ()):
+        return "nickname"
+    if 1 in (len(one), len(other)):
+        return "initial" if one[0] == other[0] else "different"
+    if one in b.middle or other in a.middle or one in b.given[1:] or other in a.given[1:]:
+        return "middle"
+    return "close" if _slip(one, other, _CLOSE_GIVEN) else "different"
+
+
+def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
+    if not a or not b:
+        return "missing"
+    if a == b or "".join(a) == "".join(b):
+        return "equal"
+    if set(a) & set(b):
+        return "part"
+    if any(_slip(one, other, _CLOSE_FAMILY) for one in a for other in b):
+        return "close"
+    return "different"
+
+
+def _slip(one: str, other: str, threshold: float) -> bool:
+    """Whether two words are one edit apart, or close by Jaro-Winkler; words of up to three letters are never a slip."""
+    if min(len(one), len(other)) <= 3:
+        return False
+    from rapidfuzz.distance import OSA, JaroWinkler  # only when names differ: most pairs never need it
+
+    return OSA.distance(one, other, score_cutoff=1) <= 1 or JaroWinkler.similarity(one, other) >= threshold
+
+
+def _birth_date(a: date | None, b: date | None) -> str:
+    if a is None or b is None:
+        return "missing"
+    if a == b:
+        # Who does not know the day types the first of January, so two of them agree by custom.
+        return "default" if (a.month, a.day) == (1, 1) else "equal"
+    if a.year == b.year and (a.month, a.day) == (b.day, b.month):
+        return "swapped"
+    if a.year == b.year and (1, 1) in ((a.month, a.day), (b.month, b.day)):
+        return "year"
+    return "close" if _one_slip(a.strftime("%Y%m%d"), b.strftime("%Y%m%d")) else "different"
+
+
+def _one_slip(a: str, b: str) -> bool:
+    """One digit wrong, or two neighbours exchanged, in two texts of the same length."""
+    wrong = [place for place, (one, other) in enumerate(zip(a, b, strict=True)) if one != other]
+    if len(wrong) == 2:
+        first, second = wrong
+        return second == first + 1 and a[first] == b[second] and a[second] == b[first]
+    return len(wrong) == 1
+
+
+def _home(a: Profile, b: Profile) -> str:
+    """What a household shares, counted once: address, telephone, insurance."""
+    same_area = bool(a.postal_code) and a.postal_code == b.postal_code
+    address = bool(a.street) and a.street == b.street and (same_area or not (a.postal_code and b.postal_code))
+    agreeing = address + bool(a.phones & b.phones) + bool(a.members & b.members)
+    if agreeing:
+        return "several" if agreeing > 1 else "one"
+    if same_area:
+        return "area"
+    stated = (a.street and b.street) or (a.phones and b.phones) or (a.postal_code and b.postal_code)
+    return "different" if stated else "missing"
+
+
+def _ssn(a: Profile, b: Profile) -> str:
+    if a.ssn and b.ssn:
+        return "equal" if a.ssn == b.ssn else "close" if _one_slip(a.ssn, b.ssn) else "different"
+    if a.ssn_last_four and b.ssn_last_four:
+        return "last_four" if a.ssn_last_four == b.ssn_last_four else "different"
+    return "missing"
+
+
+def _shared(a: frozenset[str], b: frozenset[str]) -> str:
+    return "missing" if not (a and b) else "equal" if a & b else "different"
+
+
+def _middle(a: tuple[str, ...], b: tuple[str, ...]) -> str:
+    if not a or not b:
+        return "missing"
+    if a == b or (set(a) & set(b) and len(a[0]) > 1):
+        return "equal" if len(a[0]) > 1 else "initial"
+    return "initial" if a[0][0] == b[0][0] and 1 in (len(a[0]), len(b[0])) else "different"
+
+
+def _generation(a: int, b: int) -> str:
+    if a and b:
+        return "equal" if a == b else "different"
+    return "one_sided" if a or b else "missing"
+
+
+def _record(a: frozenset[tuple[str, str]], b: frozenset[tuple[str, str]]) -> str:
+    """Whether one authority gave both the same MRN, or two."""
+    if a & b:
+        return "equal"
+    return "two_of_one" if {authority for authority, _ in a} & {authority for authority, _ in b} else "missing"

@@ -1,0 +1,149 @@
+"""How sure it is that two are one: rules that accept, then rules that forbid, then a calibrated score.
+
+Only what is certain (0.999) passes by itself. A veto never says "different"; it says that a person must look.
+The figures that stand behind each rule are in docs/empi.md.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from headwater.model import Grade, Person, Traits, Verdict
+from headwater.persons.compare import Levels, compare
+from headwater.persons.evidence import words
+from headwater.persons.policy import MatchingPolicy
+from headwater.persons.profile import Profile, profile_of
+
+_SAME_NAME = frozenset({"equal", "nickname", "part"})
+_ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
+_SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
+# What a veto leaves: likely enough to be looked at, never enough to pass.
+_VETOED_AT_MOST = 0.99
+
+
+def grade(a: Traits, b: Traits, policy: MatchingPolicy) -> Grade:
+    """The grade of two statements about humans."""
+    return grade_profiles(profile_of(a, policy), profile_of(b, policy), policy)
+
+
+def grade_profiles(a: Profile, b: Profile, policy: MatchingPolicy) -> Grade:
+    """The grade of two profiles, for callers that compare one with many."""
+    levels = compare(a, b, policy)
+    rule, vetoes = _rule(levels), _vetoes(levels, unnamed=a.unnamed or b.unnamed)
+    confidence = calibrated(score(levels, policy), policy)
+    if rule:
+        confidence = max(confidence, policy.rule_confidence)
+    if vetoes:
+        confidence = min(confidence, _VETOED_AT_MOST)
+    evidence = (*([f"rule: {rule}"] if rule else []), *(f"veto: {veto}" for veto in vetoes), *words(levels))
+    return Grade(_verdict(confidence, policy), confidence, evidence)
+
+
+def grade_person(incoming: Profile, person: Person, policy: MatchingPolicy) -> Grade:
+    """The grade of a record against all that is linked to a person: the best pair, unless another pair has a veto.
+
+    One record that fits and one that contradicts is a person whose links may be wrong: that is never SAME.
+    """
+    grades = [grade_profiles(incoming, profile_of(record.traits, policy), policy) for record in person.records]
+    if not grades:
+        return Grade(Verdict.DIFFERENT, 0.0)
+    best = max(grades, key=lambda one: one.confidence)
+    vetoes = tuple(dict.fromkeys(word for one in grades for word in one.evidence if word.startswith("veto: ")))
+    if best.verdict is not Verdict.SAME or not vetoes:
+        return best
+    return Grade(Verdict.POSSIBLE, _VETOED_AT_MOST, (*vetoes, *best.evidence))
+
+
+def still_same(old: Traits, new: Traits, policy: MatchingPolicy) -> Grade:
+    """Whether an id still means whom it meant: the 1:1 check of an update. DIFFERENT is an overlay.
+
+    That both carry the id is strong evidence, so less is needed than to link strangers; but never nothing.
+    """
+    a, b = profile_of(old, policy), profile_of(new, policy)
+    levels = compare(a, b, policy)
+    log_odds = score(levels, policy) + policy.thresholds.overlay_shift
+    confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, log_odds))))
+    contradictions = _contradictions(levels)
+    overlaid = contradictions or confidence < policy.thresholds.overlay
+    evidence = (*(f"veto: {one}" for one in contradictions), *words(levels))
+    return Grade(Verdict.DIFFERENT if overlaid else Verdict.SAME, confidence, evidence)
+
+
+def score(levels: Levels, policy: MatchingPolicy) -> float:
+    """Log odds: the sum of what each comparison weighs. Levels without a weight weigh nothing."""
+    return policy.intercept + sum(policy.weights.get(name, {}).get(level, 0.0) for name, level in cells(levels))
+
+
+def cells(levels: Levels) -> Iterable[tuple[str, str]]:
+    """(comparison, level) of all that is weighed; what depends on each other is one cell."""
+    yield "given_and_birth_date", f"{levels.given}, {levels.birth_date}"
+    yield "family_and_home", f"{levels.family}, {levels.home}"
+    yield "middle_and_sex", f"{levels.middle}, {levels.sex}"
+    yield "ssn", levels.ssn
+    yield "email", levels.email
+    yield "generation", levels.generation
+
+
+def calibrated(log_odds: float, policy: MatchingPolicy) -> float:
+    """The share of pairs with such a score that were one person where truth was known: a line between points."""
+    points = policy.calibration
+    place = bisect_right(points, log_odds, key=lambda point: point[0])
+    if place in (0, len(points)):
+        return points[max(0, place - 1)][1]
+    (x0, y0), (x1, y1) = points[place - 1], points[place]
+    return y0 + (y1 - y0) * (log_odds - x0) / (x1 - x0)
+
+
+def _verdict(confidence: float, policy: MatchingPolicy) -> Verdict:
+    if confidence >= policy.thresholds.same:
+        return Verdict.SAME
+    return Verdict.POSSIBLE if confidence >= policy.thresholds.possible else Verdict.DIFFERENT
+
+
+def _rule(levels: Levels) -> str:
+    """The deterministic rule that accepts the pair; empty when none does."""
+    alike = levels.given in _ALIKE_NAME and levels.family in _SAME_FAMILY
+    if levels.record == "equal" and alike and levels.birth_date in ("equal", "default"):
+        return "same MRN of the same authority, same name and birth date"
+    if levels.birth_date != "equal":
+        return ""
+    if levels.ssn == "equal" and levels.given in _ALIKE_NAME:
+        return "same Social Security number, name and birth date"
+    named = levels.given in _SAME_NAME and levels.family == "equal" and levels.sex != "different"
+    no_conflict = levels.ssn not in ("close", "different") and levels.middle != "different"
+    settled = levels.generation in ("equal", "missing")
+    reached = levels.home in ("one", "several") or levels.email == "equal" or levels.ssn == "last_four"
+    if named and no_conflict and settled and reached:
+        return "same name, birth date and home, and nothing against it"
+    return ""
+
+
+def _vetoes(levels: Levels, *, unnamed: bool) -> tuple[str, ...]:
+    """Why a person must look, whatever the score says."""
+    newborn = levels.given == "newborn" and levels.ssn != "equal" and levels.record != "equal"
+    found = {
+        "a twin may differ in nothing but the given name": _twin(levels),
+        "different generations (Sr, Jr, III)": levels.generation == "different",
+        "sex and given name both differ": levels.sex == "different" and levels.given not in _ALIKE_NAME,
+        "two live MRNs of one authority": levels.record == "two_of_one",
+        "named only as a newborn": newborn,
+        "no name": unnamed,
+        "different Social Security numbers": levels.ssn == "different",
+    }
+    return tuple(veto for veto, holds in found.items() if holds)
+
+
+def _twin(levels: Levels) -> bool:
+    same_birth = levels.birth_date in ("equal", "default", "swapped", "close")
+    return levels.given == "different" and same_birth and levels.family in _SAME_FAMILY
+
+
+def _contradictions(levels: Levels) -> tuple[str, ...]:
+    """What an honest update of one person does not do, even where the score still is high."""
+    found = {
+        "a twin may differ in nothing but the given name": _twin(levels) and levels.ssn != "equal",
+        "different generations (Sr, Jr, III)": levels.generation == "different",
+    }
+    return tuple(veto for veto, holds in found.items() if holds)

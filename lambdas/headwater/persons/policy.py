@@ -1,0 +1,117 @@
+"""`mappings/matching.toml` and `mappings/nicknames.txt`, read once into frozen data: what is compared, what it weighs,
+where the thresholds are, and which values are to be taken for nothing. How the figures were come by: docs/empi.md.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from headwater.errors import HeadwaterError
+
+FILE = "matching.toml"
+NICKNAMES = "nicknames.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Values that say nothing: what registration desks type when they do not know. Normalised forms."""
+
+    names: frozenset[str]
+    unidentified: frozenset[str]
+    newborn_names: frozenset[str]
+    birth_dates: frozenset[str]
+    phones: frozenset[str]
+    emails: frozenset[str]
+    ssns: frozenset[str]
+    identifiers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Confidences: SAME from `same`, POSSIBLE from `possible`; an update whose record keeps its id is an overlay below
+    `overlay`, where `overlay_shift` (log odds) says how much likelier two records are one if they carry one id."""
+
+    same: float
+    possible: float
+    overlay: float
+    overlay_shift: float
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingPolicy:
+    """Everything that decides, as data. `weights` are log odds by comparison and level; `calibration` are (log odds,
+    confidence) points of a rising line; `nicknames` name to every name it may stand for; `salt` keys the blocking
+    hashes and must never change while an index is in use."""
+
+    version: str
+    thresholds: Thresholds
+    ignore: Ignore
+    record_kinds: frozenset[str]
+    member_kinds: frozenset[str]
+    rule_confidence: float
+    intercept: float
+    weights: Mapping[str, Mapping[str, float]]
+    calibration: tuple[tuple[float, float], ...]
+    nicknames: Mapping[str, frozenset[str]]
+    salt: bytes = b""
+
+
+def load_policy(mappings: Path, *, salt: str = "") -> MatchingPolicy:
+    """Read the policy of the mapping asset; raises HeadwaterError('policy.unreadable') naming file and key."""
+    table = _read(mappings / FILE)
+    try:
+        return MatchingPolicy(
+            version=str(table["version"]),
+            thresholds=Thresholds(**{name: float(value) for name, value in table["thresholds"].items()}),
+            ignore=Ignore(**{field.name: frozenset(map(str, table["ignore"][field.name])) for field in fields(Ignore)}),
+            record_kinds=frozenset(table["identifiers"]["records"]),
+            member_kinds=frozenset(table["identifiers"]["members"]),
+            rule_confidence=float(table["rules"]["confidence"]),
+            intercept=float(table["score"]["intercept"]),
+            weights={name: _numbers(levels) for name, levels in table["weights"].items()},
+            calibration=_rising((float(score), float(sure)) for score, sure in table["score"]["calibration"]),
+            nicknames=read_nicknames((mappings / NICKNAMES).read_text(encoding="utf-8").splitlines()),
+            salt=(salt or str(table["blocking"]["salt"])).encode(),
+        )
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise HeadwaterError("policy.unreadable", place=FILE, hint=f"{type(error).__name__}: {error}") from None
+
+
+def read_nicknames(lines: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Lines `formal: nickname nickname …` to name → the names it may stand for, both ways.
+
+    Only formal ↔ nickname: two nicknames of one name are no evidence (Nick and Cole are both Nicholas), and neither
+    are two names that share a nickname (Christian and Christopher).
+    """
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        formal, _, short = line.partition("#")[0].partition(":")
+        for nickname in short.split():
+            names[formal.strip()].add(nickname)
+            names[nickname].add(formal.strip())
+    return {name: frozenset(others) for name, others in names.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise HeadwaterError("policy.unreadable", place=path.name, hint=str(error)) from None
+
+
+def _numbers(levels: Mapping[str, float]) -> dict[str, float]:
+    return {level: float(weight) for level, weight in levels.items()}
+
+
+def _rising(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    line = tuple(points)
+    pairs = list(pairwise(line))
+    if not line or any(left[0] >= right[0] or left[1] > right[1] for left, right in pairs):
+        raise ValueError("score.calibration must rise")
+    return line
