@@ -129,12 +129,14 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """One EHR's record of a person: `key` is `<ehr>|<assigning authority>|<MRN>`."""
+    """One EHR's record of a person: `key` is `<ehr>|<assigning authority>|<MRN>`; `patient` is its FHIR Patient as it
+    stands at `event_time`, of which `traits` are the comparable part."""
 
     key: str
     ehr: str
     traits: Traits
     event_time: datetime
+    patient: Resource = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,40 @@ class Person:
     id: str
     version: int
     records: tuple[SourceRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A steward's answer on one record: it is `link_to`'s, or, when that is empty, none of `apart_from`'s.
+
+    `version` counts the answers on the record. `at` is ISO 8601 in UTC.
+    """
+
+    record_key: str
+    version: int
+    by: str
+    at: str
+    reason: str
+    link_to: str = ""
+    apart_from: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What the index knows that may be one incoming record.
+
+    `known` is the person whom the record is linked to; `persons` share a blocking key with it, `known` left out;
+    `full` says that a key is shared by more persons than are read. `decision` is a steward's answer that no save has
+    used yet, `apart` are the persons that a steward ever kept the record from. `seen` is the index's own note of what
+    it read, which `save` holds against what is there then.
+    """
+
+    known: Person | None = None
+    persons: tuple[Person, ...] = ()
+    full: bool = False
+    decision: Decision | None = None
+    apart: frozenset[str] = frozenset()
+    seen: object = None
 
 
 class Verdict(StrEnum):

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from headwater.model import (
     Answer,
-    Identifier,
+    Candidates,
+    Decision,
     MessageRecord,
     MessageState,
     Person,
@@ -60,18 +61,31 @@ class Inbox(Protocol):
 
 
 class PersonIndex(Protocol):
-    """The EMPI's memory: persons, found by blocking keys."""
+    """The EMPI's memory: persons, the records linked to them, and what stewards answered. docs/empi.md has its design.
 
-    def find(self, record_key: str, keys: Sequence[str]) -> Sequence[Person]:
-        """Every person linked to `record_key` or filed under one of `keys`; strongly consistent, ≤ 2 round trips."""
+    Every read is strongly consistent.
+    """
+
+    def find(self, record_key: str, keys: Sequence[str], *, likely: str = "") -> Candidates:
+        """Whom a record is linked to, else everyone filed under one of `keys`, in at most two round trips; one, if
+        there is nobody, or nobody but the person `likely`."""
 
     def get(self, person_id: str) -> Person | None: ...
 
-    def save(self, person: Person, *, expected_version: int, keys: Sequence[str]) -> None:
-        """Write a person (version 0 = must be new) and file it under `keys`; raises Retry('match.conflict') if
-        somebody else was faster, so that the message is matched again."""
+    def save(
+        self, person: Person, *, record_key: str, keys: Sequence[str], seen: Candidates, left: Person | None = None
+    ) -> None:
+        """Write a person that has a new or newer record, link the record to it and file it under `keys`; `left` is the
+        person that the record was taken from. One write, whole or not at all, and only if nothing that `find` read for
+        it has changed since: raises Retry('match.conflict'), so that the message is matched again. An open decision
+        in `seen` is closed by it."""
 
-    def by_identifier(self, identifier: Identifier) -> Sequence[Person]: ...
+    def decide(self, decision: Decision) -> None:
+        """Note a steward's answer for the next `find` of the record; raises Retry('match.conflict') if its version is
+        not the next one."""
+
+    def decisions(self, record_key: str) -> Sequence[Decision]:
+        """Every answer that was ever given on a record, the oldest first."""
 
 
 class FhirStore(Protocol):
