@@ -14,10 +14,13 @@ _OWN = frozenset({"seq", "previous", "hash"})
 def seal(entry: Mapping[str, object], after: Mapping[str, object] | None) -> dict[str, object]:
     """`entry` as the next link after the sealed entry `after` (None: the first; its `previous` is empty).
 
-    Raises ValueError if `entry` uses a name of the chain, TypeError if it cannot be JSON.
+    Raises ValueError if `entry` uses a name of the chain or `after` is not what was written; TypeError if `entry`
+    cannot be JSON.
     """
     if taken := _OWN & entry.keys():
         raise ValueError(f"an audit entry may not set {', '.join(sorted(taken))}")
+    if after is not None and after.get("hash") != hash_of(after):
+        raise ValueError(f"audit entry {after.get('seq')} is not what was written")
     seq, previous = (1, "") if after is None else (_seq(after) + 1, after["hash"])
     link = {**entry, "seq": seq, "previous": previous}
     return {**link, "hash": hash_of(link)}
