@@ -1,0 +1,1 @@
+"""One line and one metric per step: the `Watch` port."""
