@@ -1,0 +1,1 @@
+"""The write APIs of EHRs: the `EhrApi` and `EhrApis` ports."""
