@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headwater.templates import runtime
 from headwater.templates.compiler import Compiler
-from headwater.templates.filters import STANDARD, Filter
+from headwater.templates.filters import STANDARD, Filter, registry
 from headwater.templates.parser import Parser
 
 
@@ -20,6 +20,10 @@ class Dialect:
     filters: dict[str, Filter]
     names: Mapping[str, Any]  # the globals of compiled code, besides its filters and partials
     state: type[runtime.State] = runtime.State
+
+    def extended(self, functions: Mapping[str, Callable[..., Any]]) -> Dialect:
+        """The same dialect with more filters, each a plain function from the piped value and its arguments."""
+        return replace(self, filters={**self.filters, **registry.of(functions)}) if functions else self
 
 
 def _captured(state: runtime.State, out: list[str]) -> str:

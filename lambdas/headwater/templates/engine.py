@@ -33,7 +33,8 @@ _PROGRAM = "PROGRAM"
 class Engine:
     """Renders the templates of `folders`; of two with the same name, the one in the earlier folder.
 
-    `dialect` is `headwater` or `microsoft`; `cache` a folder for code objects (None: memory only). All methods raise
+    `dialect` is `headwater` or `microsoft`; `filters` are plain functions that come on top of the dialect's, for what
+    only a format or an EHR knows; `cache` a folder for code objects (None: memory only). All methods raise
     `TemplateError`, a Quarantine, with the template's place.
     """
 
@@ -43,10 +44,11 @@ class Engine:
         *,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         dialect: str = "headwater",
+        filters: Mapping[str, Callable[..., Any]] | None = None,
         cache: Path | None = None,
     ) -> None:
         self.limits = limits
-        self.dialect = dialect_named(dialect)
+        self.dialect = dialect_named(dialect).extended(filters or {})
         self.folders = Folders(folders, limits.source)
         self._cache = CodeCache(cache)
         self._functions: dict[tuple[str, str], Function] = {}
