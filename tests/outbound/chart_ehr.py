@@ -1,0 +1,76 @@
+"""An EHR in memory that takes Observations as a FHIR server would, and misbehaves on demand, per request."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from headwater.model import Answer, Resource
+
+TIMEOUT = Answer(status=0, sent=True, milliseconds=30_000)
+REFUSED_CONNECTION = Answer(status=0, sent=False, milliseconds=1)
+
+
+class ChartEhr:
+    """`faults` are taken one a create: `drop_before_commit`, `drop_after_commit`, `late` (committed by `settle`), an
+    Answer (given instead, nothing committed) or None. `search_lag` hides new rows from searches until `settle`."""
+
+    def __init__(self, patients: list[Resource]) -> None:
+        self.patients = patients
+        self.rows: dict[str, Resource] = {}
+        self.late: list[Resource] = []
+        self.hidden: set[str] = set()
+        self.faults: list[Any] = []
+        self.search_lag = False
+        self.drops: tuple[str, ...] = ()
+        self.posts = 0
+        self.down = False
+
+    def create(self, resource_type: str, payload: bytes) -> Answer:
+        if self.down:
+            return REFUSED_CONNECTION
+        fault = self.faults.pop(0) if self.faults else None
+        if isinstance(fault, Answer):
+            self.posts += fault.sent
+            return fault
+        self.posts += 1
+        row = {key: value for key, value in orjson.loads(payload).items() if key not in self.drops}
+        if fault == "drop_before_commit":
+            return TIMEOUT
+        if fault == "late":
+            self.late.append(row)
+            return TIMEOUT
+        reference = self._commit(row)
+        if fault == "drop_after_commit":
+            return TIMEOUT
+        return Answer(201, {"Location": f"https://ehr.example.org/fhir/{reference}/_history/1"})
+
+    def settle(self) -> None:
+        """Time passes: late rows are committed, searches see everything."""
+        for row in self.late:
+            self._commit(row)
+        self.late.clear()
+        self.hidden.clear()
+
+    def read(self, reference: str) -> Answer:
+        if self.down:
+            return REFUSED_CONNECTION
+        row = self.rows.get(reference)
+        return Answer(200, body=copy.deepcopy(row)) if row else Answer(404)
+
+    def search(self, resource_type: str, parameters: Mapping[str, str]) -> Answer:
+        if self.down:
+            return REFUSED_CONNECTION
+        found = self.patients if resource_type == "Patient" else [r for k, r in self.rows.items() if k not in self.hidden]
+        return Answer(200, body={"resourceType": "Bundle", "entry": [{"resource": copy.deepcopy(r)} for r in found]})
+
+    def _commit(self, row: Resource) -> str:
+        row["id"] = str(len(self.rows) + 1)
+        reference = f"{row['resourceType']}/{row['id']}"
+        self.rows[reference] = row
+        if self.search_lag:
+            self.hidden.add(reference)
+        return reference

@@ -1,0 +1,143 @@
+"""One person whom two EHRs know, a chart to write into, and the three outbound steps on fakes of the same ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.bootstrap import template_folders
+from headwater.ehrs import Ehr, load
+from headwater.formats import write_request
+from headwater.model import Person, Proposal, ProposalState, Resource, SourceRecord, WriteRequest
+from headwater.outbound.propose import Propose
+from headwater.outbound.review import Review, Reviewer
+from headwater.outbound.send import Send
+from headwater.persons.policy import MatchingPolicy, load_policy
+from headwater.persons.traits import traits_of
+from headwater.templates.engine import Engine
+from tests.fakes import FakeAuditLog, FakeClock, FakeProposals, FakeQueue, FakeWatch
+from tests.outbound.chart_ehr import ChartEhr
+
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+SOURCE, TARGET = "epic", "oracle-millennium"
+CLINICIAN = Reviewer("dr.rivera", frozenset({"clinician"}))
+
+
+class Persons:
+    """The part of the EMPI that outbound reads."""
+
+    def __init__(self, person: Person) -> None:
+        self.person: Person | None = person
+
+    def get(self, person_id: str) -> Person | None:
+        return self.person if self.person and self.person.id == person_id else None
+
+
+@dataclass
+class Desk:
+    """The outbound steps and everything they stand on."""
+
+    ehrs: Mapping[str, Ehr]
+    policy: MatchingPolicy
+    persons: Persons
+    chart: ChartEhr
+    engine_for: Callable[[Ehr], Engine]
+    clock: FakeClock = field(default_factory=FakeClock)
+    proposals: FakeProposals = field(default_factory=FakeProposals)
+    audit: FakeAuditLog = field(default_factory=FakeAuditLog)
+    queue: FakeQueue = field(default_factory=FakeQueue)
+    watch: FakeWatch = field(default_factory=FakeWatch)
+
+    def propose(self, body: str) -> Proposal:
+        step = Propose(
+            ehrs=self.ehrs, engine_for=self.engine_for, apis=lambda _: self.chart, index=self.persons,
+            policy=self.policy, proposals=self.proposals, audit=self.audit, watch=self.watch, clock=self.clock,
+        )  # fmt: skip
+        return step(body)
+
+    @property
+    def review(self) -> Review:
+        return Review(
+            proposals=self.proposals, audit=self.audit, index=self.persons, send_queue=self.queue, clock=self.clock
+        )
+
+    def send(self, intent: str) -> Proposal:
+        step = Send(
+            ehrs=self.ehrs, apis=lambda _: self.chart, index=self.persons, policy=self.policy,
+            proposals=self.proposals, audit=self.audit, watch=self.watch, clock=self.clock,
+        )  # fmt: skip
+        return step(intent)
+
+    def approved(self) -> Proposal:
+        proposal = self.propose(wish())
+        assert proposal.state is ProposalState.PROPOSED, proposal.reason
+        return self.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+
+    def events(self, intent: str) -> list[str]:
+        return [str(entry["event"]) for entry in self.audit.read(intent)]
+
+
+def patient(system: str, mrn: str, **changes: Any) -> Resource:
+    return {
+        "resourceType": "Patient",
+        "id": f"p-{mrn}",
+        "identifier": [
+            {"type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]},
+             "system": system, "value": mrn},
+            {"type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "SS"}]},
+             "system": "http://hl7.org/fhir/sid/us-ssn", "value": "219-38-4471"},
+        ],
+        "name": [{"family": "Okonkwo-Reyes", "given": ["Marisol", "Adaeze"]}],
+        "gender": "female",
+        "birthDate": "1974-08-19",
+        "telecom": [{"system": "phone", "value": "614-555-0147"}],
+        "address": [{"line": ["812 Larkmoor Ave"], "city": "Columbus", "state": "OH", "postalCode": "43215"}],
+        **changes,
+    }  # fmt: skip
+
+
+def observation(**changes: Any) -> Resource:
+    return {
+        "resourceType": "Observation",
+        "id": "obs-1",
+        "status": "final",
+        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                                  "code": "laboratory"}]}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2345-7", "display": "Glucose"}]},
+        "subject": {"reference": "Patient/person-1"},
+        "effectiveDateTime": "2026-11-20T08:15:00-05:00",
+        "valueQuantity": {"value": 112.5, "unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"},
+        **changes,
+    }  # fmt: skip
+
+
+def wish(resource: Resource | None = None, *, to: str = TARGET, origin: str = SOURCE, hops: int = 1) -> str:
+    request = WriteRequest(
+        to, "final-lab-result", "person-1", resource or observation(), origin, "Observation/obs-1", hops
+    )
+    return write_request.dump(request)
+
+
+@pytest.fixture(scope="session")
+def mappings() -> tuple[Mapping[str, Ehr], MatchingPolicy, Callable[[Ehr], Engine]]:
+    ehrs = load(MAPPINGS)
+    engines = {name: Engine(template_folders(MAPPINGS, ehr)) for name, ehr in ehrs.items()}
+    return ehrs, load_policy(MAPPINGS), lambda ehr: engines[ehr.name]
+
+
+@pytest.fixture
+def desk(mappings: tuple[Mapping[str, Ehr], MatchingPolicy, Callable[[Ehr], Engine]]) -> Desk:
+    ehrs, policy, engine_for = mappings
+    seen = datetime(2026, 11, 1, tzinfo=UTC)
+    records = tuple(
+        SourceRecord(f"{name}|{ehrs[name].patient.identifier_system}|{mrn}", name, traits_of(resource), seen, resource)
+        for name, mrn in ((SOURCE, "E1009"), (TARGET, "M77120"))
+        for resource in [patient(ehrs[name].patient.identifier_system, mrn)]
+    )
+    chart = ChartEhr([patient(ehrs[TARGET].patient.identifier_system, "M77120")])
+    return Desk(ehrs, policy, Persons(Person("person-1", 2, records)), chart, engine_for)

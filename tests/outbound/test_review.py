@@ -1,0 +1,104 @@
+"""review: who may decide, on which bytes, in which situation; and that every look and denial is on record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from headwater.errors import Refuse, Retry
+from headwater.model import ProposalState
+from headwater.outbound.review import Reviewer
+from tests.outbound.conftest import CLINICIAN, Desk, wish
+
+STRANGER = Reviewer("someone", frozenset({"steward"}))
+
+
+def test_an_approval_binds_these_bytes_and_tells_the_sender(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    approved = desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert approved.state is ProposalState.APPROVED
+    assert approved.payload == proposal.payload
+    assert (approved.decided_by, approved.decided_at) == ("dr.rivera", desk.clock().isoformat())
+    assert desk.queue.bodies == [proposal.intent]
+    assert desk.events(proposal.intent) == ["proposed", "approved"]
+
+
+def test_other_bytes_than_those_seen_are_not_approved(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    with pytest.raises(Refuse, match=r"review\.other_bytes"):
+        desk.review.approve(CLINICIAN, proposal.intent, "0" * 64)
+    assert desk.proposals.rows[proposal.intent].state is ProposalState.PROPOSED
+    assert desk.queue.bodies == []
+    assert desk.events(proposal.intent) == ["proposed", "denied"]
+
+
+def test_only_clinicians_look_and_decide(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    for attempt in (
+        lambda: desk.review.list(STRANGER, ProposalState.PROPOSED),
+        lambda: desk.review.show(STRANGER, proposal.intent),
+        lambda: desk.review.approve(STRANGER, proposal.intent, proposal.payload_hash),
+        lambda: desk.review.reject(STRANGER, proposal.intent, proposal.payload_hash, "no"),
+    ):
+        with pytest.raises(Refuse, match=r"review\.not_a_clinician"):
+            attempt()
+
+
+def test_a_look_is_on_record(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    desk.review.show(CLINICIAN, proposal.intent)
+    entry = desk.audit.read(proposal.intent)[-1]
+    assert (entry["event"], entry["who"]) == ("viewed", "dr.rivera")
+
+
+def test_approving_twice_is_one_approval_and_makes_sure_that_it_is_sent(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    for _ in range(2):
+        desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    desk.clock.move(120)
+    desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert desk.events(proposal.intent).count("approved") == 1
+    assert desk.queue.bodies == [proposal.intent] * 2
+
+
+def test_a_rejection_needs_a_reason_and_is_final(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    with pytest.raises(Refuse, match=r"review\.reason_missing"):
+        desk.review.reject(CLINICIAN, proposal.intent, proposal.payload_hash, " ")
+    rejected = desk.review.reject(CLINICIAN, proposal.intent, proposal.payload_hash, "wrong encounter")
+    assert rejected.state is ProposalState.REJECTED
+    with pytest.raises(Refuse, match=r"review\.already_decided"):
+        desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert desk.queue.bodies == []
+
+
+def test_what_was_not_reviewed_in_time_expires(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    desk.clock.move(73 * 3600)
+    with pytest.raises(Refuse, match=r"review\.expired"):
+        desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert desk.proposals.rows[proposal.intent].state is ProposalState.EXPIRED
+
+
+def test_a_changed_link_freezes_what_hangs_on_it(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    person = desk.persons.person
+    assert person is not None
+    desk.persons.person = replace(person, records=person.records[:1])
+    with pytest.raises(Refuse, match=r"review\.identity_changed"):
+        desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert desk.queue.bodies == []
+
+
+def test_two_reviewers_at_once_make_one_decision(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    first = replace(proposal, state=ProposalState.REJECTED, version=proposal.version + 1)
+    stale = desk.proposals.get
+    desk.proposals.get = lambda intent: proposal  # both have read before either writes
+    desk.proposals.move(first, expected_version=proposal.version)
+    with pytest.raises(Retry, match=r"ledger\.conflict"):
+        desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    desk.proposals.get = stale
+    assert desk.proposals.rows[proposal.intent].state is ProposalState.REJECTED
+    assert desk.queue.bodies == []
