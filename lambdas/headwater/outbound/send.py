@@ -22,7 +22,7 @@ from headwater.outbound.gates.surface import surface
 from headwater.persons.policy import MatchingPolicy
 from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Proposals, Watch
 
-LEASE = timedelta(seconds=90)  # longer than the send Lambda lives
+LEASE = timedelta(seconds=150)  # longer than the send Lambda may run (infra/outbound.py, SEND_TIMEOUT)
 MOST_ATTEMPTS = 2
 LONGEST_WAIT_S = 900  # an SQS message may stay invisible for 12 hours; nobody should wait that long unseen
 

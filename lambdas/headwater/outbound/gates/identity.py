@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from headwater.ehrs import Ehr
 from headwater.errors import Refuse, Retry
 from headwater.model import Grade, Identifier, Person, Resource, Verdict
-from headwater.persons.grade import grade
+from headwater.persons.grade import grade_person
 from headwater.persons.policy import MatchingPolicy
+from headwater.persons.profile import profile_of
 from headwater.persons.traits import traits_of
 from headwater.ports import EhrApi, PersonIndex
 
@@ -35,14 +36,12 @@ def identity(person_id: str, ehr: Ehr, *, index: PersonIndex, api: EhrApi, polic
     if person is None:
         raise Refuse("identity.person_unknown", place="person", hint="the person was merged or never existed")
     patient = _patient_at(ehr, _identifier_at(person, ehr), api)
-    # The EHR's own record of the person is compared with everything else that makes up the person, and with itself.
-    found = traits_of(patient)
-    grades = [grade(record.traits, found, policy) for record in person.records]
-    weakest = min(grades, key=lambda one: one.confidence)
-    if weakest.verdict is not Verdict.SAME or weakest.confidence < CERTAIN:
+    # One of the person's records that contradicts what the EHR says now is enough to stop.
+    grade = grade_person(profile_of(traits_of(patient), policy), person, policy)
+    if grade.verdict is not Verdict.SAME or grade.confidence < CERTAIN:
         hint = f"confidence below {CERTAIN}; a steward must look at the link"
         raise Refuse("identity.not_certain", place="person", hint=hint)
-    return Identity(f"Patient/{patient['id']}", link_of(person), weakest)
+    return Identity(f"Patient/{patient['id']}", link_of(person), grade)
 
 
 def link_of(person: Person) -> str:
