@@ -40,15 +40,24 @@ def renewed(old: SourceRecord, new: SourceRecord) -> Resource:
 
 def overlaid(older: Resource, newer: Resource, *, keep: frozenset[str] = frozenset()) -> Resource:
     """The elements of `newer` over those of `older`; the source's own elements are dropped unless in `keep`."""
-    stated = {
-        name: value
-        for name, value in newer.items()
-        if name not in _OF_THE_SOURCE - keep and value not in (None, [], {})
-    }
+    dropped = _OF_THE_SOURCE - keep
+    stated = {name: value for name, value in newer.items() if name not in dropped and value not in (None, "", [], {})}
+    if "contained" in dropped:
+        stated = {name: value for name, value in stated.items() if not _points_inside(value)}
     replaced = {other for choice in _CHOICES if stated.keys() & set(choice) for other in choice}
     # A primitive's extensions belong to its value (R4 json.html#primitive): "_birthDate" goes with "birthDate".
     replaced |= {f"_{name}" for name in stated}
     return {name: value for name, value in older.items() if name not in replaced} | stated
+
+
+def _points_inside(value: Any) -> bool:
+    """Whether a value refers to a contained resource, which does not come along (R4 references.html#contained)."""
+    if isinstance(value, list):
+        return any(_points_inside(entry) for entry in value)
+    if not isinstance(value, dict):
+        return False
+    reference = value.get("reference")
+    return (isinstance(reference, str) and reference.startswith("#")) or any(map(_points_inside, value.values()))
 
 
 def _united(lists: Iterable[list[Resource] | None]) -> list[Resource]:

@@ -1,0 +1,1 @@
+"""Where persons are kept and found: the `PersonIndex` port."""

@@ -1,0 +1,216 @@
+"""Persons in one DynamoDB table, found by blocking keys in one BatchGetItem and kept by one TransactWriteItems.
+
+Buckets are items of the table and not a global index, which is eventually consistent and would miss a person that was
+made a moment ago. What `find` read goes back into `save` as conditions, so that two Lambdas that see one new human at
+the same time make one person: the slower one is cancelled and matches again. docs/empi.md has the design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from headwater.adapters.aws_errors import calling, error_code
+from headwater.adapters.dynamodb_items import Item, pack
+from headwater.adapters.person_index import rows
+from headwater.errors import Retry
+from headwater.model import Candidates, Decision, Person
+
+# So many persons share a key before it stands for nobody any more. Two buckets' worth fit one BatchGetItem (100 keys).
+BUCKET_LIMIT = 50
+_MOST_KEYS_A_READ = 100  # BatchGetItem, https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
+_READ_ATTEMPTS = 3
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, cancellation reasons
+_LOST_RACE = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+_THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What `find` read: the revision of each row by `pk` (0 = not there), and who is in which bucket."""
+
+    revisions: Mapping[str, int]
+    filed: Mapping[str, frozenset[str]]
+    full: frozenset[str] = field(default_factory=frozenset)
+
+
+class DynamoDbPersonIndex:
+    """`PersonIndex` in the table `table`; `client` is boto3's DynamoDB client (not the resource)."""
+
+    def __init__(self, client: Any, table: str, *, bucket_limit: int = BUCKET_LIMIT) -> None:
+        self._client = client
+        self._table = table
+        self._bucket_limit = bucket_limit
+
+    def find(self, record_key: str, keys: Sequence[str], *, likely: str = "") -> Candidates:
+        asked = [rows.record_key_of(record_key), *(rows.bucket_key(key) for key in keys)]
+        found = self._read([*asked, *([rows.person_key(likely)] if likely else [])])
+        record = found.get(_pk(asked[0]), {})
+        filed = {_pk(key): frozenset(found.get(_pk(key), {}).get("persons", {}).get("SS", ())) for key in asked[1:]}
+        full = {pk for pk in filed if "full" in found.get(pk, {})}
+        linked = record.get("person", {}).get("S", "")
+        decision = rows.decision_of(record["decision"]["S"]) if "decision" in record else None
+        # Who is linked is checked against that person alone, so the others need not be read.
+        wanted = {linked} if linked else set().union(*filed.values())
+        wanted |= {decision.link_to} if decision and decision.link_to else set()
+        too_many = len(wanted) > _MOST_KEYS_A_READ - 1
+        unread = [rows.person_key(one) for one in sorted(wanted) if f"person#{one}" not in found]
+        found |= self._read([] if too_many else unread)
+        persons = {one: rows.person_of(found[f"person#{one}"]) for one in sorted(wanted) if f"person#{one}" in found}
+        return Candidates(
+            known=persons.pop(linked, None),
+            persons=tuple(persons.values()),
+            full=not linked and bool(full or too_many),
+            decision=decision,
+            apart=frozenset(record.get("apart", {}).get("SS", ())),
+            seen=_Seen(
+                revisions={_pk(key): 0 for key in asked} | {pk: int(row["rev"]["N"]) for pk, row in found.items()},
+                filed=filed,
+                full=frozenset(full),
+            ),
+        )
+
+    def get(self, person_id: str) -> Person | None:
+        found = self._read([rows.person_key(person_id)])
+        return next((rows.person_of(row) for row in found.values()), None)
+
+    def save(
+        self, person: Person, *, record_key: str, keys: Sequence[str], seen: Candidates, left: Person | None = None
+    ) -> None:
+        """A transaction of some ten rows; only a PutItem when a linked record is renewed and shares no new key."""
+        note = seen.seen
+        if not isinstance(note, _Seen):
+            raise TypeError("save takes the Candidates that this index's find gave")
+        linked = seen.known is not None and seen.known.id == person.id
+        writes = [self._put_person(person, seen, note)]
+        if not linked or seen.decision is not None:
+            writes.append(self._link(record_key, person.id, note))
+        if left is not None:
+            writes.append(self._put_person(left, seen, note))
+        writes += self._file(person.id, keys, note, recheck=not linked)
+        self._write(writes)
+
+    def decide(self, decision: Decision) -> None:
+        """Two rows: the open answer on the record, and its line in the record's history."""
+        text = rows.decision_json(decision)
+        values = {":d": {"S": text}, ":n": {"N": str(decision.version)}, ":one": {"N": "1"}}
+        apart = {":apart": {"SS": sorted(decision.apart_from)}} if decision.apart_from else {}
+        before = {":before": {"N": str(decision.version - 1)}} if decision.version > 1 else {}
+        note = {
+            "Key": rows.record_key_of(decision.record_key),
+            "UpdateExpression": "SET decision = :d, decisions = :n ADD rev :one" + (", apart :apart" if apart else ""),
+            "ConditionExpression": "decisions = :before" if before else "attribute_not_exists(decisions)",
+            "ExpressionAttributeValues": values | apart | before,
+        }
+        line = rows.decision_key(decision.record_key, decision.version) | pack({"decision": text, "rev": 1})
+        history = {"Item": line, "ConditionExpression": "attribute_not_exists(pk)"}
+        self._write([{"Update": self._here(note)}, {"Put": self._here(history)}])
+
+    def decisions(self, record_key: str) -> Sequence[Decision]:
+        with calling("match.unavailable"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :decision)",
+                ExpressionAttributeValues={
+                    ":pk": rows.record_key_of(record_key)["pk"],
+                    ":decision": {"S": "decision#"},
+                },
+                ConsistentRead=True,
+            )
+            return [rows.decision_of(item["decision"]["S"]) for page in pages for item in page["Items"]]
+
+    # ------------------------------------------------------------------------------------------------------- writes
+
+    def _put_person(self, person: Person, seen: Candidates, note: _Seen) -> dict[str, Any]:
+        """A person that `find` did not give must be new, even if a row of that id was read along: never overwritten."""
+        given = {one.id for one in (seen.known, *seen.persons) if one}
+        revision = note.revisions[f"person#{person.id}"] if person.id in given else 0
+        return {"Put": self._here({"Item": rows.person_row(person, revision + 1)} | _unchanged(revision))}
+
+    def _link(self, record_key: str, person_id: str, note: _Seen) -> dict[str, Any]:
+        """Point the record to the person; what stewards answered before stays on the row."""
+        key = rows.record_key_of(record_key)
+        condition = _unchanged(note.revisions[_pk(key)])
+        values = {":p": {"S": person_id}, ":k": {"S": record_key}, ":one": {"N": "1"}}
+        update = {"Key": key, "UpdateExpression": "SET person = :p, record_key = :k ADD rev :one REMOVE decision"}
+        return {"Update": self._here(condition | update | _values(condition, values))}
+
+    def _file(self, person_id: str, keys: Iterable[str], note: _Seen, *, recheck: bool) -> list[dict[str, Any]]:
+        """Put the person into the buckets that miss it. With `recheck` the others must still be as they were read:
+        else a rival might have been filed there since."""
+        writes = []
+        for key in map(rows.bucket_key, dict.fromkeys(keys)):
+            pk = _pk(key)
+            condition = _unchanged(note.revisions[pk])
+            if person_id not in note.filed[pk] and pk not in note.full:
+                overflows = len(note.filed[pk]) >= self._bucket_limit
+                change, value = ("SET #full = :p", {"BOOL": True}) if overflows else ("", {"SS": [person_id]})
+                update = {
+                    "Key": key,
+                    "UpdateExpression": f"{change} ADD rev :one" + ("" if overflows else ", persons :p"),
+                }
+                names = {"ExpressionAttributeNames": {"#full": "full"}} if overflows else {}
+                values = _values(condition, {":p": value, ":one": {"N": "1"}})
+                writes.append({"Update": self._here(condition | update | names | values)})
+            elif recheck:
+                writes.append({"ConditionCheck": self._here({"Key": key} | condition)})
+        return writes
+
+    def _write(self, writes: Sequence[dict[str, Any]]) -> None:
+        try:
+            with calling("match.unavailable"):
+                if len(writes) == 1 and "Put" in writes[0]:
+                    self._client.put_item(**writes[0]["Put"])
+                else:
+                    self._client.transact_write_items(TransactItems=list(writes))
+        except ClientError as error:
+            reasons = _reasons(error)
+            if error_code(error) == "ConditionalCheckFailedException" or (reasons and reasons <= _LOST_RACE):
+                raise Retry("match.conflict", hint="somebody else was faster; match the message again") from None
+            if reasons & _THROTTLED:
+                raise Retry("match.unavailable", hint=f"DynamoDB cancelled: {', '.join(sorted(reasons))}") from None
+            raise
+
+    def _here(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"TableName": self._table, **request}
+
+    # -------------------------------------------------------------------------------------------------------- reads
+
+    def _read(self, keys: Sequence[Item]) -> dict[str, Item]:
+        """The rows that are there, by `pk`, in one round trip (more only if DynamoDB leaves some for later)."""
+        found: dict[str, Item] = {}
+        unread = list({_pk(key): key for key in keys}.values())
+        for _ in range(_READ_ATTEMPTS if unread else 0):
+            with calling("match.unavailable"):
+                asked = {self._table: {"Keys": unread, "ConsistentRead": True}}
+                answer = self._client.batch_get_item(RequestItems=asked)
+            found |= {_pk(row): row for row in answer["Responses"].get(self._table, ())}
+            unread = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            if not unread:
+                return found
+        if unread:
+            raise Retry("match.unavailable", hint="DynamoDB left keys unread", after=1)
+        return found
+
+
+def _pk(row: Mapping[str, Any]) -> str:
+    return str(row["pk"]["S"])
+
+
+def _unchanged(revision: int) -> dict[str, Any]:
+    """The condition that a row still has the revision that was read."""
+    if not revision:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {"ConditionExpression": "rev = :seen", "ExpressionAttributeValues": {":seen": {"N": str(revision)}}}
+
+
+def _values(condition: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    return {"ExpressionAttributeValues": {**condition.get("ExpressionAttributeValues", {}), **values}}
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why a transaction was cancelled, without what DynamoDB says of the rows that were not at fault."""
+    return {str(reason.get("Code", "")) for reason in error.response.get("CancellationReasons", ())} - {"None"}

@@ -1,0 +1,91 @@
+"""The rows of the single table: how persons, records, buckets and decisions are written as DynamoDB items.
+
+Partition key `pk`, sort key `sk`. Every row that can change has `rev`, which counts its changes and is what `save`
+holds its conditions against. docs/empi.md draws the table and its access patterns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from headwater.adapters.dynamodb_items import Item, pack
+from headwater.model import Decision, Identifier, Person, SourceRecord, Traits
+
+PERSON, RECORD, BUCKET = "person", "record", "bucket"
+
+
+def person_key(person_id: str) -> Item:
+    return pack({"pk": f"person#{person_id}", "sk": PERSON})
+
+
+def record_key_of(record_key: str) -> Item:
+    """The record's row. An MRN is PHI, so it stands in the row and not in its key."""
+    return pack({"pk": f"record#{_digest(record_key)}", "sk": RECORD})
+
+
+def bucket_key(blocking_key: str) -> Item:
+    return pack({"pk": f"bucket#{blocking_key}", "sk": BUCKET})
+
+
+def decision_key(record_key: str, version: int) -> Item:
+    return pack({"pk": f"record#{_digest(record_key)}", "sk": f"decision#{version:06d}"})
+
+
+def person_row(person: Person, revision: int) -> Item:
+    """A person in one item of some KB; DynamoDB takes 400 KB, some hundred records."""
+    records = orjson.dumps([_record(record) for record in person.records])
+    return person_key(person.id) | pack({"rev": revision, "version": person.version, "records": records})
+
+
+def person_of(row: Item) -> Person:
+    records = orjson.loads(row["records"]["B"])
+    return Person(
+        id=row["pk"]["S"].partition("#")[2],
+        version=int(row["version"]["N"]),
+        records=tuple(_source_record(values) for values in records),
+    )
+
+
+def decision_json(decision: Decision) -> str:
+    return orjson.dumps(asdict(decision) | {"apart_from": sorted(decision.apart_from)}).decode()
+
+
+def decision_of(text: str) -> Decision:
+    values = orjson.loads(text)
+    return Decision(**values | {"apart_from": frozenset(values["apart_from"])})
+
+
+def _record(record: SourceRecord) -> dict[str, Any]:
+    traits = {name: value for name, value in asdict(record.traits).items() if value}
+    event_time = record.event_time.isoformat()
+    return {
+        "key": record.key, "ehr": record.ehr, "event_time": event_time, "traits": traits, "patient": record.patient
+    }  # fmt: skip
+
+
+def _source_record(values: dict[str, Any]) -> SourceRecord:
+    return SourceRecord(
+        key=values["key"],
+        ehr=values["ehr"],
+        traits=_traits(values["traits"]),
+        event_time=datetime.fromisoformat(values["event_time"]),
+        patient=values["patient"],
+    )
+
+
+def _traits(values: dict[str, Any]) -> Traits:
+    """Traits from JSON, where tuples are lists and dates are text."""
+    born = values.get("birth_date")
+    identifiers = tuple(Identifier(**entry) for entry in values.get("identifiers", ()))
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    plain |= {"birth_date": date.fromisoformat(born) if born else None, "identifiers": identifiers}
+    return Traits(**plain)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,191 @@
+"""match: the third step. Whose facts these are: one certain person, or Hold. Nothing is stored about anybody uncertain.
+
+A record that is known is checked against itself first, because an id may come to mean somebody else (an overlay). One
+that is new is compared with everyone who shares a blocking key. Then the Patient is replaced by the person's golden
+one, and what referred to it refers to the person; ids of other resources stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from headwater.errors import Hold, Quarantine
+from headwater.fhir.ids import content_id
+from headwater.fhir.references import rewrite_references
+from headwater.model import Candidates, Converted, Grade, Matched, Person, Resource, SourceRecord, Traits, Verdict
+from headwater.persons.blocking import profile_keys
+from headwater.persons.golden import golden_patient, renewed
+from headwater.persons.grade import grade_person, still_same
+from headwater.persons.normalise import identifier
+from headwater.persons.policy import MatchingPolicy
+from headwater.persons.profile import Profile, profile_of
+from headwater.persons.traits import traits_of
+from headwater.ports import PersonIndex
+
+
+def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: MatchingPolicy) -> Matched:
+    """Find the person, or make a new one, and make the resources theirs.
+
+    Raises Hold('match.no_identifier' | 'match.too_little' | 'match.overlay' | 'match.possible' | 'match.too_many' |
+    'match.decision_stale') when a steward must decide, Retry('match.conflict') when another message about the same
+    person was faster, Quarantine('match.not_one_patient') when the conversion is at fault.
+    """
+    record = record_of(converted, ehr_id, policy)
+    profile = profile_of(record.traits, policy)
+    keys = profile_keys(profile, policy)
+    seen = index.find(record.key, keys, likely=person_id_of(record.key))
+    if seen.known:
+        person = _known(record, seen.known, seen, keys, index, policy)
+    else:
+        person = _first_seen(record, profile, seen, policy)
+        index.save(person, record_key=record.key, keys=keys, seen=seen)
+    return Matched(
+        person_id=person.id,
+        link_version=person.version,
+        resources=_theirs(converted.resources, person),
+        known_at=frozenset(linked.ehr for linked in person.records),
+    )
+
+
+def record_of(converted: Converted, ehr_id: str, policy: MatchingPolicy) -> SourceRecord:
+    """The EHR's record that the message is about; `key` is `<ehr>|<assigning authority>|<MRN>` (and so it is PHI)."""
+    patients = [resource for resource in converted.resources if resource["resourceType"] == "Patient"]
+    if len(patients) != 1:
+        hint = f"{len(patients)} Patients were converted; every message must be about one"
+        raise Quarantine("match.not_one_patient", place=converted.kind, hint=hint)
+    traits = traits_of(patients[0])
+    return SourceRecord(_record_key(traits, ehr_id, policy), ehr_id, traits, converted.event_time, patients[0])
+
+
+def person_id_of(record_key: str, *, version: int = 0) -> str:
+    """The id of the person that a record founds: always the same, so that a replay makes the same person. `version` is
+    that of the decision when a record is split off."""
+    return content_id("person", record_key, *([str(version)] if version else []))
+
+
+def _record_key(traits: Traits, ehr_id: str, policy: MatchingPolicy) -> str:
+    for entry in traits.identifiers:
+        value = identifier(entry.value, policy.ignore.identifiers)
+        if entry.kind in policy.record_kinds and value:
+            return f"{ehr_id}|{entry.system}|{value}"
+    hint = f"no identifier of type {', '.join(sorted(policy.record_kinds))}: map it, or ask the sender for it"
+    raise Hold("match.no_identifier", place="Patient.identifier", hint=hint)
+
+
+# ------------------------------------------------------------------------------------------------------ a known record
+
+
+def _known(
+    record: SourceRecord,
+    known: Person,
+    seen: Candidates,
+    keys: Sequence[str],
+    index: PersonIndex,
+    policy: MatchingPolicy,
+) -> Person:
+    """The person of a record that is linked: the same one with its news, or the one that a steward moved it to."""
+    decision = seen.decision
+    if decision and decision.link_to != known.id and (decision.link_to or known.id in decision.apart_from):
+        return _moved(record, known, seen, keys, index)
+    linked = next(one for one in known.records if one.key == record.key)
+    checked = still_same(linked.traits, record.traits, policy)
+    if checked.verdict is Verdict.SAME:
+        seen = replace(seen, decision=None)  # not needed, so it stays open
+    elif decision is None:
+        raise Hold("match.overlay", place="Patient", hint=f"the id stays, the person seems another: {_said(checked)}")
+    person = _with(known, _newest(linked, record))
+    if person != known or seen.decision:
+        index.save(person, record_key=record.key, keys=keys, seen=seen)
+    return person
+
+
+def _moved(record: SourceRecord, known: Person, seen: Candidates, keys: Sequence[str], index: PersonIndex) -> Person:
+    """A steward's answer took the record away from `known`: to another person, or to one of its own."""
+    decision = seen.decision
+    assert decision is not None
+    left = replace(
+        known, version=known.version + 1, records=tuple(one for one in known.records if one.key != record.key)
+    )
+    if decision.link_to:
+        person = _linked(_decided(seen), record)
+    else:
+        person = Person(person_id_of(record.key, version=decision.version), 1, (record,))
+    index.save(person, record_key=record.key, keys=keys, seen=seen, left=left)
+    return person
+
+
+def _newest(linked: SourceRecord, record: SourceRecord) -> SourceRecord:
+    """The record with its news; an older event changes nothing, however late it came."""
+    if record.event_time < linked.event_time:
+        return linked
+    patient = renewed(linked, record)
+    return replace(record, patient=patient, traits=traits_of(patient))
+
+
+# ------------------------------------------------------------------------------------------------------- a new record
+
+
+def _first_seen(record: SourceRecord, profile: Profile, seen: Candidates, policy: MatchingPolicy) -> Person:
+    """The person to link a new record to, or the new person that it founds."""
+    if seen.decision and seen.decision.link_to:
+        return _linked(_decided(seen), record)
+    if not (record.traits.family or record.traits.given or record.traits.birth_date):
+        raise Hold(
+            "match.too_little", place="Patient", hint="neither a name nor a birth date: nobody can be found by it"
+        )
+    if seen.full and not seen.decision:
+        raise Hold(
+            "match.too_many", place="Patient", hint="one of its keys is shared by too many persons to compare all"
+        )
+    others = [person for person in seen.persons if person.id not in seen.apart]
+    graded = [(person, grade_person(profile, person, policy)) for person in others]
+    rivals = [(person, grade) for person, grade in graded if grade.verdict is not Verdict.DIFFERENT]
+    certain = [person for person, grade in rivals if grade.verdict is Verdict.SAME]
+    if not rivals:
+        return Person(person_id_of(record.key), 1, (record,))
+    if len(rivals) == len(certain) == 1:
+        return _linked(certain[0], record)
+    said = "; ".join(f"{person.id} {_said(grade)}" for person, grade in rivals)
+    raise Hold("match.possible", place="Patient", hint=f"is it one of these persons? {said}")
+
+
+def _linked(person: Person, record: SourceRecord) -> Person:
+    return replace(_with(person, record), version=person.version + 1)
+
+
+def _decided(seen: Candidates) -> Person:
+    """The person that a steward named."""
+    named = seen.decision.link_to if seen.decision else ""
+    for person in seen.persons:
+        if person.id == named:
+            return person
+    raise Hold("match.decision_stale", place="Patient", hint="the person that a steward named is gone; decide again")
+
+
+# --------------------------------------------------------------------------------------------------------------- both
+
+
+def _with(person: Person, record: SourceRecord) -> Person:
+    """The person with this record, in the place of its older self."""
+    others = [one for one in person.records if one.key != record.key]
+    return replace(person, records=tuple(sorted((*others, record), key=lambda one: one.key)))
+
+
+def _theirs(resources: Iterable[Resource], person: Person) -> tuple[Resource, ...]:
+    """The resources with the golden Patient in the place of the record's, and every reference to it moved."""
+    golden = golden_patient(person)
+    moved = {
+        f"Patient/{resource['id']}": f"Patient/{person.id}"
+        for resource in resources
+        if resource["resourceType"] == "Patient"
+    }
+    return tuple(
+        golden if resource["resourceType"] == "Patient" else rewrite_references(resource, moved)
+        for resource in resources
+    )
+
+
+def _said(grade: Grade) -> str:
+    """A grade for a steward's eyes: figures and words, no values."""
+    return f"({grade.verdict}, {grade.confidence:.4f}: {', '.join(grade.evidence)})"

@@ -1,0 +1,90 @@
+"""A `PersonIndex` in memory that keeps the port's contract, for tests of whatever stands on it.
+
+It holds revisions as the DynamoDB adapter does, so that a lost race is a lost race here too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from headwater.errors import Retry
+from headwater.model import Candidates, Decision, Person
+
+
+@dataclass
+class _Record:
+    person_id: str = ""
+    decision: Decision | None = None
+    apart: frozenset[str] = frozenset()
+
+
+class InMemoryPersonIndex:
+    def __init__(self, *, bucket_limit: int = 50) -> None:
+        self.persons: dict[str, Person] = {}
+        self.records: defaultdict[str, _Record] = defaultdict(_Record)
+        self.buckets: defaultdict[str, set[str]] = defaultdict(set)
+        self.full: set[str] = set()
+        self.history: defaultdict[str, list[Decision]] = defaultdict(list)
+        self.saves = 0
+        self._limit = bucket_limit
+        self._revisions: Counter[tuple[str, str]] = Counter()
+
+    def find(self, record_key: str, keys: Sequence[str], *, likely: str = "") -> Candidates:
+        record = self.records[record_key]
+        wanted = {record.person_id} if record.person_id else {one for key in keys for one in self.buckets[key]}
+        wanted |= {record.decision.link_to} if record.decision and record.decision.link_to else set()
+        rows = [("record", record_key), *(("bucket", key) for key in keys), *(("person", one) for one in wanted)]
+        return Candidates(
+            known=self.persons.get(record.person_id),
+            persons=tuple(self.persons[one] for one in sorted(wanted - {record.person_id}) if one in self.persons),
+            full=not record.person_id and any(key in self.full for key in keys),
+            decision=record.decision,
+            apart=record.apart,
+            seen={row: self._revisions[row] for row in rows},
+        )
+
+    def get(self, person_id: str) -> Person | None:
+        return self.persons.get(person_id)
+
+    def save(
+        self, person: Person, *, record_key: str, keys: Sequence[str], seen: Candidates, left: Person | None = None
+    ) -> None:
+        linked = seen.known is not None and seen.known.id == person.id
+        fresh = [key for key in keys if person.id not in self.buckets[key]]
+        touched = {("person", person.id), *(("bucket", key) for key in (fresh if linked else keys))}
+        touched |= {("person", left.id)} if left else set()
+        touched |= {("record", record_key)} if not linked or seen.decision else set()
+        assert isinstance(seen.seen, dict)
+        if any(self._revisions[row] != seen.seen.get(row, 0) for row in touched):
+            raise Retry("match.conflict")
+        for one in (person, left) if left else (person,):
+            self.persons[one.id] = one
+            self._revisions["person", one.id] += 1
+        if ("record", record_key) in touched:
+            self.records[record_key] = replace(self.records[record_key], person_id=person.id, decision=None)
+            self._revisions["record", record_key] += 1
+        for key in fresh:
+            self._file(person.id, key)
+        self.saves += 1
+
+    def decide(self, decision: Decision) -> None:
+        if decision.version != len(self.history[decision.record_key]) + 1:
+            raise Retry("match.conflict")
+        record = self.records[decision.record_key]
+        self.records[decision.record_key] = replace(record, decision=decision, apart=record.apart | decision.apart_from)
+        self.history[decision.record_key].append(decision)
+        self._revisions["record", decision.record_key] += 1
+
+    def decisions(self, record_key: str) -> Sequence[Decision]:
+        return tuple(self.history[record_key])
+
+    def _file(self, person_id: str, key: str) -> None:
+        if key in self.full:
+            return
+        if len(self.buckets[key]) >= self._limit:
+            self.full.add(key)
+        else:
+            self.buckets[key].add(person_id)
+        self._revisions["bucket", key] += 1
