@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.assets import assets
 from infra.data import DataStack
-from infra.deployment import App, Deployment, cdk_app
+from infra.deployment import Deployment, cdk_app
 from infra.inbound import InboundStack
 from infra.outbound import OutboundStack
 from infra.watch import WatchStack
+
+if TYPE_CHECKING:
+    from aws_cdk import App
 
 
 def compose(context: Mapping[str, Any] | None = None, *, outdir: str | None = None, bundle: bool = True) -> App:

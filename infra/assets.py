@@ -64,14 +64,15 @@ class Assets:
 
 
 def assets(*, bundle: bool, build: Path = ROOT / "build") -> Assets:
-    """The assets of this checkout. The hashes do not depend on `bundle`; without it the folders that they name are
-    the sources, which is enough for a template and wrong for a deployment."""
+    """The assets of this checkout. Without `bundle` they are the bare sources: enough for a template, wrong for a
+    deployment, and so under other hashes, lest the CLI uploads them in place of the real ones."""
     lambdas, mappings, lock = ROOT / "lambdas", ROOT / "mappings", ROOT / "requirements" / "layer.txt"
     compiler = byte_compiler()
-    mark = PYTHON if compiler else ""
-    code_hash = fingerprint(files_of(lambdas, NOT_CODE), lambdas, mark)
-    mappings_hash = fingerprint(files_of(mappings, NOT_MAPPINGS), mappings)
-    lock_hash = fingerprint([lock], ROOT, " ".join(TARGET) + mark)
+    mark = "" if bundle else "unbuilt"
+    compiled = f"{mark}{PYTHON if compiler else ''}"
+    code_hash = fingerprint(files_of(lambdas, NOT_CODE), lambdas, compiled)
+    mappings_hash = fingerprint(files_of(mappings, NOT_MAPPINGS), mappings, mark)
+    lock_hash = fingerprint([lock], ROOT, f"{compiled}{TARGET}")
     if bundle:
         code = built(build / f"code-{code_hash}", lambda to: build_code(lambdas, to, compiler))
         data = built(build / f"mappings-{mappings_hash}", lambda to: copy(mappings, to / "mappings", NOT_MAPPINGS))
@@ -143,7 +144,16 @@ def build_code(source: Path, target: Path, compiler: str | None) -> None:
 def build_layer(lock: Path, target: Path, compiler: str | None) -> None:
     """Installs the locked wheels under `python/`, where Lambda puts a layer on the path."""
     packages = target / "python"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-compile",
+    ]
     command += ["--require-hashes", "--no-deps", "--requirement", str(lock), "--target", str(packages), *TARGET]
     subprocess.run(command, check=True)
     shutil.rmtree(packages / "bin", ignore_errors=True)

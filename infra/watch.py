@@ -1,10 +1,14 @@
 """What a person on call looks at: one dashboard with a row per step, and the alarms that belong to no single queue.
 
 Queues and functions carry their own alarms (`queue.py`, `function.py`). Here are the ones about the work itself: an EHR
-that answers slowly, and proposals that nobody decides about.
+that answers slowly, and proposals that nobody decides about. The metrics are those of the port `Watch`: `count` and
+`milliseconds` by `step` and `outcome`, and `ehr_milliseconds` by `ehr`. Everything is found by name, so that this stack
+holds on to no other and can be made again at any time.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -14,29 +18,24 @@ from infra.alarm import alarm
 from infra.data import DataStack
 from infra.deployment import METRICS_NAMESPACE, Deployment
 
-# The way of a message, and the Lambda (Powertools' dimension `service`) in which each step runs.
-STEPS = {
-    "accept": "ingest",
-    "convert": "ingest",
-    "match": "ingest",
-    "store": "ingest",
-    "tell": "ingest",
-    "propose": "propose",
-    "review": "review",
-    "send": "send",
-}
+# The way of a message. Where one waits before a step, its queue stands in the same row.
+STEPS = ("accept", "convert", "match", "store", "tell", "propose", "review", "send")
+QUEUE_BEFORE = {"accept": "feed", "propose": "write", "send": "send"}
+FUNCTIONS = ("ingest", "propose", "review", "send")
 
 FIVE_MINUTES = Duration.minutes(5)
+HEIGHT = 5
+FULL_WIDTH = 24
 
-# The client-side wall clock of one call to an EHR, time-outs included.
+# The client-side wall clock of a write to an EHR, time-outs included.
 EHR_SLOW_MILLISECONDS = 10_000
 
-# Half of a working day without one decision, while proposals come in.
+# Half a working day in which proposals came and nobody decided about any.
 UNDECIDED = Duration.hours(4)
 
 
 class WatchStack(Stack):
-    """It holds nothing that cannot be made again at any time."""
+    """The dashboard `<prefix>-way` and the alarms about EHRs and reviewers."""
 
     def __init__(self, scope: Construct, id: str, *, deployment: Deployment, data: DataStack) -> None:
         super().__init__(scope, id, description="Headwater: what a person on call looks at")
@@ -44,40 +43,125 @@ class WatchStack(Stack):
             self, "Board", dashboard_name=deployment.name("way"), default_interval=Duration.hours(6)
         )
         for step in STEPS:
-            board.add_widgets(*_row(step))
-        board.add_widgets(_queues(deployment))
+            board.add_widgets(*_row(step, deployment))
+        board.add_widgets(*_last_row(deployment))
         for ehr in deployment.ehrs:
-            p99 = _metric("ehr_milliseconds", {"ehr": ehr}, "p99")
             alarm(
                 self,
-                f"Ehr{ehr}Slow",
-                p99,
+                f"Slow-{ehr}",
+                _ehr_p99(ehr),
                 above=EHR_SLOW_MILLISECONDS,
                 periods=3,
                 tell=data.alarms,
-                because=f"{ehr}: one call in a hundred takes longer than {EHR_SLOW_MILLISECONDS / 1000:.0f} s.",
+                because=f"{ehr}: one write in a hundred takes longer than {EHR_SLOW_MILLISECONDS // 1000} s.",
             )
-        if deployment.ehrs:
-            board.add_widgets(_ehrs(deployment.ehrs))
+        alarm(
+            self,
+            "Undecided",
+            _undecided(),
+            above=0,
+            tell=data.alarms,
+            because="Proposals came in for four hours and no clinician decided about one: is the review API reachable?",
+        )
+        alarm(
+            self,
+            "Expired",
+            _count("review", "expired", UNDECIDED),
+            above=0,
+            tell=data.alarms,
+            because="Proposals expired before anybody decided about them: their facts did not reach the other EHR.",
+        )
 
 
-def _metric(name: str, dimensions: dict[str, str], statistic: str) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=METRICS_NAMESPACE,
-        metric_name=name,
-        dimensions_map=dimensions,
-        statistic=statistic,
+def _row(step: str, deployment: Deployment) -> Sequence[cloudwatch.IWidget]:
+    """What came out of a step, how long it took, and what waits before it."""
+    queue = QUEUE_BEFORE.get(step)
+    width = FULL_WIDTH // (3 if queue else 2)
+    row = [
+        _graph(f"{step}: outcomes", [_by_outcome(step, "count", "Sum")], width, stacked=True),
+        _graph(f"{step}: p99, ms", [_by_outcome(step, "milliseconds", "p99")], width),
+    ]
+    if queue:
+        row.append(_graph(f"before {step}: the {queue} queue", _waiting(deployment, queue), width))
+    return row
+
+
+def _last_row(deployment: Deployment) -> Sequence[cloudwatch.IWidget]:
+    lambdas = [
+        _metric("AWS/Lambda", name, {"FunctionName": deployment.name(function)}, "Sum", f"{function}: {name}")
+        for function in FUNCTIONS
+        for name in ("Errors", "Throttles")
+    ]
+    p99s = [_ehr_p99(ehr) for ehr in deployment.ehrs]
+    return [
+        _graph("Functions: errors and throttles", lambdas, 8),
+        _graph("Messages by final state", [_by_outcome("ingest", "count", "Sum")], 8, stacked=True),
+        _graph("Writes to EHRs: p99, ms", p99s or [_by_outcome("send", "milliseconds", "p99")], 8),
+    ]
+
+
+def _waiting(deployment: Deployment, queue: str) -> list[cloudwatch.IMetric]:
+    name, dead = deployment.name(f"{queue}.fifo"), deployment.name(f"{queue}-dead.fifo")
+    visible = "ApproximateNumberOfMessagesVisible"
+    return [
+        _metric("AWS/SQS", visible, {"QueueName": name}, "Maximum", "waiting"),
+        _metric("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": name}, "Maximum", "oldest, s"),
+        _metric("AWS/SQS", visible, {"QueueName": dead}, "Maximum", "dead letters"),
+    ]
+
+
+def _by_outcome(step: str, name: str, statistic: str) -> cloudwatch.MathExpression:
+    """One line per outcome that there ever was; outcomes are error codes too, so they cannot be listed here."""
+    search = f'{{{METRICS_NAMESPACE},outcome,step}} MetricName="{name}" step="{step}"'
+    return cloudwatch.MathExpression(
+        expression=f"SEARCH('{search}', '{statistic}', {int(FIVE_MINUTES.to_seconds())})",
+        label="",
+        using_metrics={},
         period=FIVE_MINUTES,
     )
 
 
-def _row(step: str) -> tuple[cloudwatch.IWidget, ...]:
-    return ()
+def _undecided() -> cloudwatch.MathExpression:
+    """1 when proposals came and no decision did, else 0."""
+    return cloudwatch.MathExpression(
+        expression="IF(FILL(proposed, 0) > 0 AND FILL(approved, 0) + FILL(rejected, 0) == 0, 1, 0)",
+        label="undecided",
+        using_metrics={
+            "proposed": _count("propose", "proposed", UNDECIDED),
+            "approved": _count("review", "approved", UNDECIDED),
+            "rejected": _count("review", "rejected", UNDECIDED),
+        },
+        period=UNDECIDED,
+    )
 
 
-def _queues(deployment: Deployment) -> cloudwatch.IWidget:
-    return cloudwatch.TextWidget(markdown="queues")
+def _count(step: str, outcome: str, period: Duration) -> cloudwatch.Metric:
+    return _metric(METRICS_NAMESPACE, "count", {"step": step, "outcome": outcome}, "Sum", outcome, period)
 
 
-def _ehrs(ehrs: tuple[str, ...]) -> cloudwatch.IWidget:
-    return cloudwatch.TextWidget(markdown="ehrs")
+def _ehr_p99(ehr: str) -> cloudwatch.Metric:
+    return _metric(METRICS_NAMESPACE, "ehr_milliseconds", {"ehr": ehr}, "p99", ehr)
+
+
+def _metric(
+    namespace: str,
+    name: str,
+    dimensions: dict[str, str],
+    statistic: str,
+    label: str,
+    period: Duration = FIVE_MINUTES,
+) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=namespace,
+        metric_name=name,
+        dimensions_map=dimensions,
+        statistic=statistic,
+        label=label,
+        period=period,
+    )
+
+
+def _graph(
+    title: str, metrics: Sequence[cloudwatch.IMetric], width: int, *, stacked: bool = False
+) -> cloudwatch.IWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=width, height=HEIGHT, stacked=stacked)
