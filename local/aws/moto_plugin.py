@@ -14,6 +14,7 @@ must contain a dot; its caches must be cleared.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from moto.cloudformation.custom_model import CustomModel
 from moto.cloudformation.exceptions import ValidationError
 from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models.table import Table
+from moto.kms.models import Key
 from moto.moto_api._internal import mock_random
 from moto.s3.models import FakeBucket
 from moto.secretsmanager.models import secretsmanager_backends
@@ -69,7 +71,7 @@ def install(healthlake_url: str) -> None:
     """Teach moto the types below. The HealthLake datastore's endpoint lies under `healthlake_url`."""
     for cfn_type, (maker, name_property) in _makers(healthlake_url).items():
         _KEPT.append(_recorded_type(cfn_type, maker, name_property))
-    _KEPT.extend([_GlobalTable, _Secret, _Bucket])
+    _KEPT.extend([_GlobalTable, _Secret, _Bucket, _Key])
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
     mend(CustomModel, create_from_cloudformation_json=classmethod(_custom_resource))
@@ -392,3 +394,25 @@ class _Bucket(_Made, CloudFormationModel):
         bucket.default_lock_days = int(rule.get("Days", 0))
         bucket.default_lock_years = int(rule.get("Years", 0))
         return bucket
+
+
+class _Key(_Made, CloudFormationModel):
+    """moto's key, with its policy as the text that moto's own KMS calls expect."""
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::KMS::Key"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Properties, account_id: str, region_name: str, **kwargs: Any
+    ) -> Key:
+        given = cloudformation_json["Properties"]
+        properties = {**given, "KeyPolicy": json.dumps(given["KeyPolicy"])} if "KeyPolicy" in given else given
+        return Key.create_from_cloudformation_json(
+            resource_name, {**cloudformation_json, "Properties": properties}, account_id, region_name, **kwargs
+        )

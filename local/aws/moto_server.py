@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
 
+from local.aws.clients import ACCOUNT, REGION
 from local.aws.journal import Journal, Request
 from local.aws.moment import MOMENT, install
 
@@ -40,6 +41,10 @@ READS = (
     "Estimate",
     "Validate",
     "Filter",
+)
+SERVICES = (
+    *("sqs", "dynamodb", "s3", "secretsmanager", "kms", "cloudformation", "cloudwatch", "sns", "iam", "ssm", "logs"),
+    *("sts", "events", "stepfunctions"),
 )
 FORGET_REFUSED = ("dynamodb", "DynamoDB_20120810", "AmazonSQS")
 LONGEST_WAIT = 0.2  # seconds between two looks of a long poll: a message may become visible by time alone
@@ -166,6 +171,7 @@ def build(data: Path, *, base_url: str, healthlake_url: str) -> LocalAws:
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
     install()
     # Only now: moto's services copy the clock functions when they are imported.
+    from moto.backends import get_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     from local.aws import moto_plugin, moto_queues, moto_tables
@@ -173,7 +179,15 @@ def build(data: Path, *, base_url: str, healthlake_url: str) -> LocalAws:
     moto_plugin.install(healthlake_url)
     moto_queues.install(base_url)
     moto_tables.install()
-    return LocalAws(Journal(data / "journal.jsonl"), DomainDispatcherApplication(create_backend_app))
+    application = DomainDispatcherApplication(create_backend_app)
+    MOMENT.begin(0, MOMENT.now())
+    for service in SERVICES:
+        # Now, and not in the middle of whichever request comes first: making a backend draws random numbers.
+        regions = get_backend(service)[ACCOUNT]
+        _ = regions[REGION if REGION in regions else "aws"]
+        application.app_instances[service] = create_backend_app(service)
+    MOMENT.end()
+    return LocalAws(Journal(data / "journal.jsonl"), application)
 
 
 class _Handler(BaseHTTPRequestHandler):
