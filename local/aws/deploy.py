@@ -62,7 +62,12 @@ def outputs(endpoint: str, stack: str) -> dict[str, str]:
 def _apply(cloudformation: Any, template: Template) -> str:
     body = json.dumps(template.body, sort_keys=True)
     tag = {"Key": TAG, "Value": hashlib.sha256(body.encode()).hexdigest()}
-    wanted = {"StackName": template.stack, "TemplateBody": body, "Tags": [tag], "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    wanted = {
+        "StackName": template.stack,
+        "TemplateBody": body,
+        "Tags": [tag],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    }
     known = _describe(cloudformation, template.stack)
     if known is None:
         try:
@@ -92,7 +97,11 @@ def _check(cloudformation: Any, endpoint: str, template: Template) -> None:
     if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise DeployError(f"{template.stack}: is {status}")
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=template.stack)
-    made = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for page in pages for r in page["StackResourceSummaries"]}
+    made = {
+        r["LogicalResourceId"]: r.get("PhysicalResourceId", "")
+        for page in pages
+        for r in page["StackResourceSummaries"]
+    }
     for name, resource in template.body["Resources"].items():
         if "Condition" in resource:
             continue
