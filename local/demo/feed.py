@@ -49,7 +49,7 @@ DIALECTS = (
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One message as a producer would send it (docs/producers.md): `group` is the FIFO lane, `expect` how it should end."""
+    """One message as a producer would send it (docs/producers.md). `group` is the FIFO lane, `expect` its end."""
 
     ehr: str
     group: str
