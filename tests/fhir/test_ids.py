@@ -3,9 +3,10 @@ from __future__ import annotations
 import re
 import uuid
 
-from headwater.fhir.ids import NAMESPACE, content_id
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headwater.fhir.ids import NAMESPACE, content_id
 
 PARTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4)
 

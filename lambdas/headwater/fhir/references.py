@@ -4,9 +4,11 @@ person, `convert` to turn a Bundle's `urn:uuid:` links into ids (FHIR R4 http.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from headwater.fhir import tables
 from headwater.model import Resource
 
 # The elements of the Reference data type. An object with a string `reference` and anything else is not a Reference
@@ -20,6 +22,9 @@ _NOT_REFERENCES = frozenset({"education"})
 _ATTACHMENT_ELEMENTS = frozenset(
     {"id", "extension", "contentType", "language", "data", "url", "_url", "size", "hash", "title", "creation"}
 )
+# What may follow `Type/`: an id, and a version.
+_REST_OF_LITERAL = re.compile(r"[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_ABSOLUTE = re.compile(r"https?://\S+/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
 def references(resource: Resource) -> Iterator[str]:
@@ -39,6 +44,29 @@ def rewrite_references(resource: Resource, mapping: Mapping[str, str]) -> Resour
     """
     copy: Resource = _rewritten(resource, "", mapping)
     return copy
+
+
+def reference_problem(reference: str, targets: Collection[str], scope: Mapping[str, str]) -> tuple[str, str] | None:
+    """Code and message for a `Reference.reference` that cannot be right (invariant ref-1; references.html#literal).
+
+    `targets` are the allowed resource types, none meaning all. `scope` says what `#id` and a Bundle's `fullUrl`s are.
+    """
+    kind, slash, rest = reference.partition("/")
+    if slash and kind in tables.resource_names():
+        if not _REST_OF_LITERAL.fullmatch(rest):
+            return "reference", "expected Type/id, the id being 1 to 64 letters, digits, '-' or '.'"
+    elif reference in scope:
+        kind = scope[reference]
+    elif reference[:1] == "#":
+        return "ref-1", "expected the id of a contained resource after '#'"
+    elif ":" not in reference and "?" not in reference:
+        return "reference", "expected Type/id with a type of FHIR R4, #id or an absolute URL"
+    else:
+        absolute = _ABSOLUTE.fullmatch(reference)
+        kind = absolute[1] if absolute and absolute[1] in tables.resource_names() else ""
+    if kind and targets and kind not in targets:
+        return "reference", f"expected a reference to {', '.join(sorted(targets))}"
+    return None
 
 
 def _is_reference(node: dict[str, Any], name: str) -> bool:
