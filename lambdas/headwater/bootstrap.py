@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headwater.outbound.send import Send
     from headwater.pipeline import Ingest
     from headwater.persons.policy import MatchingPolicy
-    from headwater.ports import AuditLog, EhrApis, PersonIndex, Proposals, Queue, Watch
+    from headwater.ports import Archive, AuditLog, EhrApis, Inbox, PersonIndex, Proposals, Queue, Watch
     from headwater.templates.engine import Engine
 
 
@@ -66,17 +66,15 @@ class App:
 
     @cached_property
     def _ingest(self) -> Ingest:
-        from headwater.adapters.archive.s3 import S3Archive
         from headwater.adapters.fhir_store.healthlake import HealthLakeFhirStore
-        from headwater.adapters.inbox.dynamodb import DynamoDbInbox
         from headwater.pipeline import Ingest
 
         return Ingest(
             ehrs=self.ehrs,
             engine_for=self.engine_for,
             policy=self.policy,
-            archive=S3Archive(clients.s3(), self.settings.archive_bucket),
-            inbox=DynamoDbInbox(clients.dynamodb(), self.settings.messages_table),
+            archive=self.archive,
+            inbox=self.inbox,
             persons=self.persons,
             fhir=HealthLakeFhirStore(self.settings.fhir_endpoint, clients.credentials(), self.settings.region),
             write_queue=self._queue(self.settings.write_queue_url),
@@ -138,9 +136,21 @@ class App:
 
     @cached_property
     def policy(self) -> MatchingPolicy:
-        from headwater.persons.policy import load as load_policy
+        from headwater.persons.policy import load_policy
 
-        return load_policy(self.settings.mappings / "matching.toml")
+        return load_policy(self.settings.mappings)
+
+    @cached_property
+    def archive(self) -> Archive:
+        from headwater.adapters.archive.s3 import S3Archive
+
+        return S3Archive(clients.s3(), self.settings.archive_bucket)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        from headwater.adapters.inbox.dynamodb import DynamoDbInbox
+
+        return DynamoDbInbox(clients.dynamodb(), self.settings.messages_table)
 
     @cached_property
     def persons(self) -> PersonIndex:

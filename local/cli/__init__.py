@@ -1,0 +1,51 @@
+"""The `headwater` command: the local stack, and the same commands for a deployed one (`--aws`).
+
+One module a command group; each has `add`, which declares it, and functions that take the parsed arguments and give an
+exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from local.cli import quarantine, review, run, send, stack
+from local.target import NotRunning
+
+EPILOG = """\
+Start with:   headwater run --auto        the whole way, once, with a demo feed
+              headwater up                the local stack until Ctrl-C; then, in another terminal:
+              headwater send FILE --ehr epic
+              headwater quarantine list
+              headwater review list
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="headwater",
+        description="Feeds in, one person each, FHIR in the store; write-backs out, each signed off by a clinician.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for group in (run, stack, send, quarantine, review):
+        group.add(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        return code
+    except NotRunning as problem:
+        print(f"headwater: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""headwater review: a clinician's queue on the command line, through the review API, as any other client."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local.cli.options import add_target, target_of
+from local.target import Problem
+
+
+def add(commands: Any) -> None:
+    group: argparse.ArgumentParser = commands.add_parser(
+        "review",
+        help="write-backs that wait for a clinician: list, show, approve, reject",
+        description="The review queue. What you approve is the hash of exactly the bytes that `show` prints.",
+    )
+    actions = group.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="proposals by state, the oldest first")
+    listing.add_argument("--state", default="PROPOSED", help="PROPOSED, FILED, REFUSED, NEEDS_HUMAN … (%(default)s)")
+    listing.set_defaults(run=list_)
+    showing = actions.add_parser("show", help="one proposal: payload, identity evidence, origin")
+    approving = actions.add_parser("approve", help="sign off the bytes of a proposal")
+    rejecting = actions.add_parser("reject", help="decide that a proposal is not sent")
+    rejecting.add_argument("--reason", required=True, help="why; kept in the audit chain")
+    for action, function in ((showing, show), (approving, approve), (rejecting, reject)):
+        action.add_argument("intent", help="the proposal's intent, or its beginning")
+        action.set_defaults(run=function)
+    approving.add_argument(
+        "--hash", help="the payload hash you saw; without it, the payload is shown and you are asked"
+    )
+    rejecting.add_argument("--hash", help=argparse.SUPPRESS)
+    for action in (listing, showing, approving, rejecting):
+        action.add_argument("--user", default="dr.rivera", help="who decides (%(default)s)")
+        add_target(action)
+
+
+def list_(options: argparse.Namespace) -> int:
+    proposals = _call(options, "GET", f"/proposals?state={options.state.upper()}")["proposals"]
+    table = Table("intent", "to", "what", "patient there", "identity", "from", "since", expand=True)
+    table.title = f"{len(proposals)} {options.state.upper()}"
+    for one in proposals:
+        why = f"\n[dim]{one['reason']}[/]" if one["reason"] else ""
+        origin = f"{one['origin']['ehr']}\n[dim]{one['origin']['reference']}[/]"
+        sure = f"{one['identity']['confidence']:.4f}"
+        table.add_row(one["intent"][:12], one["ehr"], one["purpose"] + why, one["patient"], sure, origin,
+                      one["created_at"][:19])  # fmt: skip
+    Console().print(table)
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    one = _call(options, "GET", f"/proposals/{_whole(options)}")
+    Console().print_json(json.dumps({key: value for key, value in one.items() if key != "payload"}))
+    return 0
+
+
+def approve(options: argparse.Namespace) -> int:
+    intent = _whole(options)
+    payload_hash = options.hash
+    if not payload_hash:
+        one = _call(options, "GET", f"/proposals/{intent}")
+        Console().print_json(json.dumps({"identity": one["identity"], "sends": one.get("resource")}))
+        if input(f"Send exactly this to {one['ehr']}, {one['patient']}? Type yes: ").strip() != "yes":
+            print("Nothing was decided.")
+            return 1
+        payload_hash = one["payload_hash"]
+    decided = _call(options, "POST", f"/proposals/{intent}/approval", {"payload_hash": payload_hash})
+    print(f"{decided['intent'][:12]} {decided['state']} by {decided['decided_by']}")
+    return 0
+
+
+def reject(options: argparse.Namespace) -> int:
+    intent = _whole(options)
+    seen = options.hash or _call(options, "GET", f"/proposals/{intent}")["payload_hash"]
+    body = {"payload_hash": seen, "reason": options.reason}
+    decided = _call(options, "POST", f"/proposals/{intent}/rejection", body)
+    print(f"{decided['intent'][:12]} {decided['state']} by {decided['decided_by']}")
+    return 0
+
+
+def _whole(options: argparse.Namespace) -> str:
+    """The intent that begins so, among those that wait."""
+    if len(options.intent) == 64:
+        return str(options.intent)
+    waiting = _call(options, "GET", "/proposals?state=PROPOSED")["proposals"]
+    found = [one["intent"] for one in waiting if one["intent"].startswith(options.intent)]
+    if len(found) != 1:
+        print(f"headwater: {len(found)} waiting proposals begin with {options.intent}", file=sys.stderr)
+        sys.exit(2)
+    return str(found[0])
+
+
+def _call(options: argparse.Namespace, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    try:
+        return target_of(options).review(options.user, method, path, body)
+    except Problem as problem:
+        print(f"headwater: {problem}", file=sys.stderr)
+        sys.exit(1)
