@@ -1,0 +1,204 @@
+"""The contract of `FhirStore`, on HealthLake's stand-in over real HTTP and in memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import urllib3
+from botocore.credentials import Credentials
+
+from headwater.adapters.fhir_store.healthlake import HealthLakeFhirStore, _dependencies_first
+from headwater.errors import Quarantine, Retry
+from headwater.model import Resource
+from headwater.ports import FhirStore
+from local.healthlake.server import Manners, serve
+from tests.fakes import FakeFhirStore
+
+CREDENTIALS = Credentials("test", "test", "a-session-token")
+PATIENT: Resource = {"resourceType": "Patient", "id": "p1", "birthDate": "1970-01-01", "name": [{"family": "Çelik"}]}
+
+
+def observation(identity: str, **changed: Any) -> Resource:
+    return {
+        "resourceType": "Observation",
+        "id": identity,
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        "subject": {"reference": "Patient/p1"},
+        **changed,
+    }
+
+
+class Served(SimpleNamespace):
+    """A running stand-in: its `endpoint`, and the `host` that serves `/_local/…`."""
+
+    endpoint: str
+    host: str
+
+    def refuse(self, *, next: int, status: int) -> None:
+        url = f"{self.host}/_local/refuse?next={next}&status={status}"
+        urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5).close()
+
+    def requests(self) -> dict[str, int]:
+        with urllib.request.urlopen(f"{self.host}/_local/stats", timeout=5) as answer:
+            counted: dict[str, int] = json.load(answer)["requests"]
+            return counted
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    server = serve(tmp_path, manners=Manners(search_lag=0))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    host = f"http://localhost:{server.server_port}"
+    yield Served(host=host, endpoint=f"{host}/datastore/0123456789abcdef0123456789abcdef/r4/")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    server.stand_in.versions.close()
+
+
+@pytest.fixture
+def healthlake(served: Served) -> HealthLakeFhirStore:
+    return HealthLakeFhirStore(served.endpoint, CREDENTIALS, "us-east-1")
+
+
+@pytest.fixture(params=["memory", "healthlake"])
+def fhir(request: pytest.FixtureRequest) -> FhirStore:
+    return FakeFhirStore() if request.param == "memory" else request.getfixturevalue("healthlake")
+
+
+def without_meta(resource: Resource | None) -> Resource:
+    assert resource is not None
+    return {name: value for name, value in resource.items() if name != "meta"}
+
+
+def test_what_was_written_is_read_by_its_id(fhir: FhirStore) -> None:
+    assert fhir.transact([PATIENT, observation("o1")]) == ["Patient/p1/_history/1", "Observation/o1/_history/1"]
+    assert without_meta(fhir.read("Patient/p1")) == PATIENT
+    assert without_meta(fhir.read("Observation/o1")) == observation("o1")
+
+
+def test_each_write_is_a_version(fhir: FhirStore) -> None:
+    fhir.transact([PATIENT])
+    assert fhir.transact([PATIENT | {"gender": "female"}]) == ["Patient/p1/_history/2"]
+    read = fhir.read("Patient/p1")
+    assert read is not None
+    assert (read["gender"], read["meta"]["versionId"]) == ("female", "2")
+
+
+def test_nothing_to_write_is_nothing_written(fhir: FhirStore) -> None:
+    assert fhir.transact([]) == []
+
+
+def test_what_never_was_is_none(fhir: FhirStore) -> None:
+    assert fhir.read("Patient/none") is None
+
+
+def test_the_given_resources_are_left_as_they_are(fhir: FhirStore) -> None:
+    given = {**PATIENT}
+    fhir.transact([given])
+    assert given == PATIENT
+
+
+def test_more_than_a_bundle_holds_goes_in_the_order_given(fhir: FhirStore) -> None:
+    resources = [observation(f"o{number}") for number in range(250)] + [PATIENT]
+    written = fhir.transact(resources)
+    assert written == [f"{each['resourceType']}/{each['id']}/_history/1" for each in resources]
+    assert fhir.read("Observation/o249") is not None
+
+
+def test_an_invalid_resource_is_quarantined_by_path_and_nothing_is_written(healthlake: HealthLakeFhirStore) -> None:
+    with pytest.raises(Quarantine) as raised:
+        healthlake.transact([PATIENT, observation("o1", status="SMITH^JON")])
+    assert raised.value.code == "store.invalid"
+    assert "Observation.status" in raised.value.place
+    assert "SMITH" not in str(raised.value)
+    assert healthlake.read("Patient/p1") is None
+
+
+def test_250_resources_are_three_transactions(served: Served, healthlake: HealthLakeFhirStore) -> None:
+    healthlake.transact([observation(f"o{number}") for number in range(250)])
+    assert served.requests() == {"POST Bundle 200": 3}
+
+
+def test_a_message_is_one_transaction(served: Served, healthlake: HealthLakeFhirStore) -> None:
+    healthlake.transact([PATIENT, *(observation(f"o{number}") for number in range(99))])
+    assert served.requests() == {"POST Bundle 200": 1}
+
+
+def test_a_short_throttle_is_waited_out(served: Served, healthlake: HealthLakeFhirStore) -> None:
+    served.refuse(next=2, status=429)
+    assert healthlake.transact([PATIENT]) == ["Patient/p1/_history/1"]
+    assert served.requests() == {"POST Bundle 200": 1, "POST Bundle 429": 2}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(429, "store.throttled"), (500, "store.unavailable"), (503, "store.unavailable"), (409, "store.conflict")],
+)
+def test_a_long_one_is_for_the_queue(served: Served, healthlake: HealthLakeFhirStore, status: int, code: str) -> None:
+    served.refuse(next=9, status=status)
+    with pytest.raises(Retry) as raised:
+        healthlake.transact([PATIENT])
+    assert raised.value.code == code
+
+
+def test_a_wrong_secret_is_nothing_against_the_message(served: Served) -> None:
+    stranger = HealthLakeFhirStore(served.endpoint, Credentials("test", "wrong"), "us-east-1")
+    with pytest.raises(Retry) as raised:
+        stranger.transact([PATIENT])
+    assert raised.value.code == "store.denied"
+
+
+def test_no_credentials_is_nothing_against_the_message(served: Served) -> None:
+    with pytest.raises(Retry):
+        HealthLakeFhirStore(served.endpoint, None, "us-east-1").read("Patient/p1")
+
+
+def test_a_store_that_is_down_is_a_retry_that_quotes_nothing(served: Served) -> None:
+    nobody = urllib3.PoolManager(timeout=0.2, retries=False)
+    down = HealthLakeFhirStore("http://127.0.0.1:1/datastore/x/r4/", CREDENTIALS, "us-east-1", http=nobody)
+    with pytest.raises(Retry) as raised:
+        down.read("Patient/secret")
+    assert raised.value.code == "store.unavailable"
+    assert "secret" not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("reference", ["", "Patient", "Patient/", "Patient/..", "Patient/a/b", "Patient/a?x", "a b/c"])
+def test_what_is_no_reference_is_never_asked_for(healthlake: HealthLakeFhirStore, reference: str) -> None:
+    with pytest.raises(ValueError):
+        healthlake.read(reference)
+
+
+def test_a_version_is_read_by_its_reference(healthlake: HealthLakeFhirStore) -> None:
+    healthlake.transact([PATIENT])
+    healthlake.transact([PATIENT | {"gender": "female"}])
+    first = healthlake.read("Patient/p1/_history/1")
+    assert first is not None
+    assert "gender" not in first
+
+
+def test_connections_are_reused(served: Served) -> None:
+    http = urllib3.PoolManager()
+    fhir = HealthLakeFhirStore(served.endpoint, CREDENTIALS, "us-east-1", http=http)
+    for _ in range(5):
+        fhir.read("Patient/p1")
+    pool = http.connection_from_url(served.endpoint)
+    assert (pool.num_connections, pool.num_requests) == (1, 5)
+
+
+def test_what_is_pointed_to_goes_first_and_circles_end() -> None:
+    a = {"resourceType": "A", "id": "1", "to": {"reference": "B/1"}}
+    b = {"resourceType": "B", "id": "1", "to": [{"reference": "C/1"}, {"reference": "A/1"}]}
+    c = {"resourceType": "C", "id": "1", "to": {"reference": "Z/elsewhere"}}
+    assert _dependencies_first([a, b, c]) == [2, 1, 0]
+    assert _dependencies_first([c, b, a]) == [0, 2, 1] or _dependencies_first([c, b, a]) == [0, 1, 2]
