@@ -136,11 +136,11 @@ def _undecided() -> cloudwatch.MathExpression:
 
 
 def _count(step: str, outcome: str, period: Duration) -> cloudwatch.Metric:
-    return _metric(METRICS_NAMESPACE, "count", {"step": step, "outcome": outcome}, "Sum", outcome, period)
+    return _metric(METRICS_NAMESPACE, "count", {"step": step, "outcome": outcome}, "Sum", period=period)
 
 
 def _ehr_p99(ehr: str) -> cloudwatch.Metric:
-    return _metric(METRICS_NAMESPACE, "ehr_milliseconds", {"ehr": ehr}, "p99", ehr)
+    return _metric(METRICS_NAMESPACE, "ehr_milliseconds", {"ehr": ehr}, "p99")
 
 
 def _metric(
@@ -148,7 +148,7 @@ def _metric(
     name: str,
     dimensions: dict[str, str],
     statistic: str,
-    label: str,
+    label: str | None = None,
     period: Duration = FIVE_MINUTES,
 ) -> cloudwatch.Metric:
     return cloudwatch.Metric(

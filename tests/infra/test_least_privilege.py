@@ -1,0 +1,116 @@
+"""A role may do what its adapters call, on the things that are its own, and the list is written here to be read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+READS_ROWS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+WRITES_ROWS = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
+OBJECTS = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+CONSUMES = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibility",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+}
+EVERY_ROLE = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncrypt*",
+}
+LEDGER = READS_ROWS | WRITES_ROWS | OBJECTS
+ALLOWED = {
+    "ingest": LEDGER
+    | CONSUMES
+    | {"sqs:SendMessage", "healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"},
+    "propose": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
+    "review": LEDGER | {"sqs:SendMessage"},
+    "send": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
+}
+
+
+def _statements(cloud, handler=None):
+    """Every statement of the policies of one function's role, or of all roles."""
+    wanted = None if handler is None else cloud.function(handler)["Role"]["Fn::GetAtt"][0]
+    found = [
+        statement
+        for policy in cloud.properties("AWS::IAM::Policy")
+        if wanted is None or {"Ref": wanted} in policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    assert found
+    return found
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _resources(cloud, handler, action):
+    """The ARNs, as JSON text, on which a function may do an action."""
+    return {
+        json.dumps(resource)
+        for statement in _statements(cloud, handler)
+        if action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+    }
+
+
+@pytest.mark.parametrize("handler", sorted(ALLOWED))
+def test_a_function_may_do_exactly_this(cloud, handler):
+    actions = {action for statement in _statements(cloud, handler) for action in _listed(statement["Action"])}
+    assert actions == ALLOWED[handler] | EVERY_ROLE
+
+
+def test_no_policy_names_every_resource(cloud):
+    for statement in _statements(cloud):
+        assert "*" not in _listed(statement["Resource"])
+
+
+def test_roles_have_no_managed_policy_and_trust_lambda_alone(cloud):
+    for role in cloud.properties("AWS::IAM::Role"):
+        assert "ManagedPolicyArns" not in role
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_every_function_has_a_role_of_its_own(cloud):
+    roles = [json.dumps(it["Role"]) for it in cloud.properties("AWS::Lambda::Function")]
+    assert len(roles) == len(set(roles)) == len(ALLOWED)
+
+
+def test_only_ingest_writes_persons(cloud):
+    for handler in ("propose", "review", "send"):
+        (table,) = _resources(cloud, handler, "dynamodb:PutItem")
+        assert "Proposals" in table
+    assert any("Persons" in table for table in _resources(cloud, "ingest", "dynamodb:PutItem"))
+
+
+def test_only_propose_and_send_read_secrets_and_only_those_of_ehrs(cloud):
+    for handler in ("propose", "send"):
+        (secrets,) = _resources(cloud, handler, "secretsmanager:GetSecretValue")
+        assert ":secret:headwater/ehrs/*" in secrets
+
+
+def test_ingest_cannot_touch_the_audit_log_nor_the_others_the_archive(cloud):
+    assert all("Archive" in bucket for bucket in _resources(cloud, "ingest", "s3:PutObject"))
+    for handler in ("propose", "review", "send"):
+        assert all("Audit" in bucket for bucket in _resources(cloud, handler, "s3:PutObject"))
+
+
+def test_ingest_reaches_one_fhir_store(cloud):
+    (store,) = _resources(cloud, "ingest", "healthlake:ProcessBundle")
+    assert "StoreDatastoreArn" in store
+
+
+def test_the_review_function_may_be_invoked_by_its_api_alone(cloud):
+    (permission,) = cloud.properties("AWS::Lambda::Permission")
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert "{proxy+}" in json.dumps(permission["SourceArn"])
