@@ -16,8 +16,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ class _Pool:
     """The workers of one function, the one used last first, so that few stay warm."""
 
     def __init__(self, function: Function, endpoint: str, logs: Path, limit: int) -> None:
-        self._make = lambda: _Worker(function, endpoint, logs)
+        self._make: Callable[[], _Worker] = partial(_Worker, function, endpoint, logs)
         self._free = threading.Semaphore(limit)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()

@@ -42,7 +42,7 @@ READS = (
     "Validate",
     "Filter",
 )
-SERVICES = (
+SERVICES: tuple[Any, ...] = (  # moto types them as one Literal of 150
     *("sqs", "dynamodb", "s3", "secretsmanager", "kms", "cloudformation", "cloudwatch", "sns", "iam", "ssm", "logs"),
     *("sts", "events", "stepfunctions"),
 )

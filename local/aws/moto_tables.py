@@ -11,6 +11,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from moto.core.responses import EmptyResult
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
@@ -36,7 +37,7 @@ def _answer_once(handler: DynamoHandler) -> Any:
     done: dict[str, float] = handler.dynamodb_backend.__dict__.setdefault("done_tokens", {})
     now = MOMENT.now()
     if token and now - done.get(token, float("-inf")) < TOKEN_SECONDS:
-        return {}
+        return EmptyResult()
     answer = _moto_answer(handler)
     if token:
         done[token] = now

@@ -1,4 +1,4 @@
-"""The templates that `cdk deploy` would apply, made without bundling and kept until something they depend on changes."""
+"""The templates that `cdk deploy` would apply, made without bundling, and kept until what they depend on changes."""
 
 from __future__ import annotations
 
