@@ -5,7 +5,7 @@ Nothing here goes with its stack: everything is retained, and the stack is prote
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_healthlake as healthlake
 from aws_cdk import aws_iam as iam
@@ -47,6 +47,7 @@ class DataStack(Stack):
         self.store = self._store(deployment)
         self.reviewers = Reviewers(self, "Reviewers", deployment=deployment)
         self.alarms = self._topic(deployment)
+        self._tell_names()
 
     def _key(self, deployment: Deployment) -> kms.Key:
         key = kms.Key(
@@ -169,6 +170,22 @@ class DataStack(Stack):
         for address in deployment.alarm_emails:
             topic.add_subscription(subscriptions.EmailSubscription(address))
         return topic
+
+    def _tell_names(self) -> None:
+        """Generated names that a person at a command line needs."""
+        names = {
+            "KeyArn": self.key.key_arn,
+            "ArchiveBucket": self.archive.bucket_name,
+            "AuditBucket": self.audit.bucket_name,
+            "MessagesTable": self.messages.table_name,
+            "PersonsTable": self.persons.table_name,
+            "ProposalsTable": self.proposals.table_name,
+            "StoreEndpoint": self.store.attr_datastore_endpoint,
+            "ReviewerPoolId": self.reviewers.pool.user_pool_id,
+            "AlarmTopicArn": self.alarms.topic_arn,
+        }
+        for name, value in names.items():
+            CfnOutput(self, name, value=value)
 
 
 def _text(name: str) -> dynamodb.Attribute:

@@ -89,6 +89,7 @@ class OutboundStack(Stack):
             pool=self._data.reviewers.pool,
             review=review.function,
         )
+        CfnOutput(self, "WriteQueueUrl", value=self.write.messages.queue_url, description="Where write requests go")
         CfnOutput(self, "ReviewApiUrl", value=api.url, description="Where clinicians decide")
         CfnOutput(self, "ReviewClientId", value=api.client_id, description="The Cognito app client of the review API")
 

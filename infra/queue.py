@@ -18,6 +18,9 @@ VISIBILITY_PER_TIMEOUT = 6
 # The longest that SQS keeps a message: a weekend and a holiday must not lose one.
 RETENTION = Duration.days(14)
 
+# What SQS takes at most, said aloud because docs/producers.md promises it. A larger message comes by pointer.
+LARGEST_MESSAGE_BYTES = 1_048_576
+
 
 class Fifo(Construct):
     """A FIFO queue (`messages`) and its dead letters (`dead`), named `<prefix>-<name>.fifo` and
@@ -88,6 +91,7 @@ class Fifo(Construct):
             encryption_master_key=key,
             data_key_reuse=Duration.hours(1),
             enforce_ssl=True,
+            max_message_size_bytes=LARGEST_MESSAGE_BYTES,
             retention_period=RETENTION,
             visibility_timeout=visibility_timeout,
             dead_letter_queue=dead_letter_queue,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+
+from infra.deployment import ROOT
 
 READS_ROWS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 WRITES_ROWS = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
@@ -33,6 +36,23 @@ ALLOWED = {
     "propose": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
     "review": LEDGER | {"sqs:SendMessage"},
     "send": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
+}
+
+# What a call of boto3 needs (Service Authorization Reference). A new call in an adapter needs a line here.
+CALLS = {
+    "batch_get_item": {"dynamodb:BatchGetItem"},
+    "get_item": {"dynamodb:GetItem"},
+    "put_item": {"dynamodb:PutItem"},
+    "query": {"dynamodb:Query"},
+    "transact_get_items": {"dynamodb:GetItem"},
+    "transact_write_items": WRITES_ROWS,
+    "update_item": {"dynamodb:UpdateItem"},
+    "get_object": {"s3:GetObject"},
+    "list_objects_v2": {"s3:ListBucket"},
+    "put_object": {"s3:PutObject"},
+    "change_message_visibility_batch": {"sqs:ChangeMessageVisibility"},
+    "send_message": {"sqs:SendMessage"},
+    "get_secret_value": {"secretsmanager:GetSecretValue"},
 }
 
 
@@ -114,3 +134,13 @@ def test_the_review_function_may_be_invoked_by_its_api_alone(cloud):
     (permission,) = cloud.properties("AWS::Lambda::Permission")
     assert permission["Principal"] == "apigateway.amazonaws.com"
     assert "{proxy+}" in json.dumps(permission["SourceArn"])
+
+
+def test_whatever_an_adapter_calls_is_allowed_to_some_function():
+    source = "".join(
+        file.read_text(encoding="utf-8") for file in (ROOT / "lambdas" / "headwater" / "adapters").rglob("*.py")
+    )
+    calls = set(re.findall(r"\b(?:_client|sqs)\.(?!get_paginator\b)([a-z_0-9]+)\(", source))
+    calls |= set(re.findall(r'get_paginator\(\s*"([a-z_0-9]+)"', source))
+    assert calls <= CALLS.keys()
+    assert {action for call in calls for action in CALLS[call]} <= set().union(*ALLOWED.values())

@@ -82,3 +82,8 @@ def test_each_queue_feeds_its_function_and_takes_partial_batch_responses(cloud, 
 def test_ingest_takes_ten_messages_at_a_time_and_send_at_most_five(cloud):
     assert _mapping(cloud, "feed")["BatchSize"] == 10
     assert _mapping(cloud, "send")["BatchSize"] <= 5
+
+
+def test_a_message_may_be_as_large_as_the_producers_guide_says(cloud):
+    for queue in cloud.properties("AWS::SQS::Queue"):
+        assert queue["MaximumMessageSize"] == 1024 * 1024
