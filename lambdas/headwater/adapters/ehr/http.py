@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,7 +53,7 @@ def exchange(
             return Exchange(sent=False)
         try:
             return _converse(connection, method, url, headers, body, timeouts.read)
-        except (OSError, HTTPError, ValueError):  # ValueError: an answer that is not HTTP
+        except (OSError, HTTPError, HTTPException, ValueError):  # the last two: an answer that is not HTTP
             return Exchange()
     finally:
         connection.close()
