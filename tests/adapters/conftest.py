@@ -12,6 +12,8 @@ import pytest
 from moto import mock_aws
 
 REGION = "us-east-1"
+# One session for all tests: it keeps the service models it has read, which is most of what a client costs.
+SESSION = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 ARCHIVE, FEEDS, AUDIT, MESSAGES, PROPOSALS = "archive", "feeds", "audit-log", "messages", "proposals"
 
 
@@ -33,13 +35,11 @@ def calls() -> Calls:
 
 @pytest.fixture
 def client(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "test")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
 
         def build(service: str) -> Any:
-            built = boto3.client(service, region_name=REGION)
+            built = SESSION.client(service)
             built.meta.events.register(
                 f"before-call.{service}", lambda model, **_: calls.append(f"{service}.{model.name}")
             )
