@@ -124,6 +124,8 @@ UNCHECKED = {
     "ppc-2": "compares with the placeholder system 'something', so it never applies",
     "ppc-3": "compares with the placeholder system 'something', so it never applies",
     "ppc-4": "compares with the placeholder system 'something', so it never applies",
+    "sdf-21": "asks for a choice element of another type",
+    "sdf-22": "asks for a choice element of another type",
     "sdf-8": "refers to the whole resource from inside it",
     "sdf-8a": "refers to the whole resource from inside it",
     "ppc-5": "compares with the placeholder system 'something', so it never applies",

@@ -64,36 +64,33 @@ def check_of_type(type_name: str) -> Check:
     return _Shape(type_name).check
 
 
-class _Members(dict[str, Check | None]):
-    """A type's elements by JSON name; each one's check is made at its first use, since most are never used."""
-
-    def __init__(self, type_name: str, elements: tuple[Element, ...]) -> None:
-        self.type_name = type_name
-        self.elements = {name: (element, kind) for element in elements for name, kind in element.json_names().items()}
-        if type_name in tables.resource_names():
-            self["resourceType"] = lambda _node, _scope: None
-
-    def __missing__(self, name: str) -> Check | None:
-        if name not in self.elements:
-            return None
-        element, kind = self.elements[name]
-        check = _with_rules(_item_check(kind, name), f"{self.type_name}.{element.name}")
-        self[name] = _list_of(check) if element.repeats else check
-        return self[name]
-
-
 class _Shape:
+    """What one type demands. An element's check is made at its first use: most elements are never used."""
+
     def __init__(self, type_name: str) -> None:
         elements = tables.elements(type_name)
-        self.members = _Members(type_name, elements)
+        self.type_name = type_name
+        self.elements = {name: (element, kind) for element in elements for name, kind in element.json_names().items()}
+        self.members: dict[str, Check] = {}
         self.extension = type_name == "Extension"
-        self.resource = "resourceType" in self.members
+        self.resource = type_name in tables.resource_names()
+        if self.resource:
+            self.members["resourceType"] = lambda _node, _scope: None
         self.required = tuple(e.name for e in elements if e.required and not e.choice)
         self.choices = tuple(
             (e.name, frozenset(e.json_names()) | _shadows(e), e.required) for e in elements if e.choice
         )
-        choices = {e.name for e in elements if e.choice} | {"defaultValue"}
+        choices = {name: keys for name, keys, _ in self.choices}
         self.rules = _compiled(tables.rules_of(type_name), "." not in type_name, choices)
+        self.whole = bool(self.choices or self.rules)
+
+    def member(self, name: str) -> Check | None:
+        if name not in self.elements:
+            return None
+        element, kind = self.elements[name]
+        check = _with_rules(_item_check(kind, name), f"{self.type_name}.{element.name}")
+        self.members[name] = _list_of(check) if element.repeats else check
+        return self.members[name]
 
     def check(self, node: Any, scope: Scope) -> Faults | None:
         if type(node) is not dict:
@@ -102,9 +99,9 @@ class _Shape:
         faults: Faults | None = None
         shadows = False
         for name, value in node.items():
-            check = members[name]
+            check = members.get(name) or self.member(name)
             if check is None:
-                if name[:1] == "_" and name[1:] in members.elements:
+                if name[:1] == "_" and name[1:] in self.elements:
                     shadows = True
                 else:
                     faults = [*(faults or ()), self.unknown(name)]
@@ -116,7 +113,7 @@ class _Shape:
         for name in self.required:
             if name not in node and f"_{name}" not in node:
                 faults = [*(faults or ()), (f".{name}", "required", "this element is required")]
-        if self.choices or self.rules or (len(node) < 2 and not self.resource):
+        if self.whole or (len(node) < 2 and not self.resource):
             faults = self.check_whole(node, faults)
         return faults
 
@@ -139,9 +136,9 @@ class _Shape:
     def check_shadows(self, node: dict[str, Any], scope: Scope, faults: Faults) -> Faults:
         """`_name`: id and extensions of primitive values, which may stand for a missing one (json.html#primitive)."""
         for name, shadow in node.items():
-            if name[:1] != "_" or name[1:] not in self.members.elements:
+            if name[:1] != "_" or name[1:] not in self.elements:
                 continue
-            element, kind = self.members.elements[name[1:]]
+            element, kind = self.elements[name[1:]]
             if kind.name not in PRIMITIVES:
                 faults.append(self.unknown(name))
             elif element.repeats:
@@ -311,7 +308,7 @@ def _expected(value_set: str, systems: dict[str, frozenset[str]]) -> str:
 CompiledRules = tuple[tuple[fhirpath.Rule, str, str], ...]
 
 
-def _compiled(rules: tuple[tables.Rule, ...], at_resource: bool, choices: set[str]) -> CompiledRules:
+def _compiled(rules: tuple[tables.Rule, ...], at_resource: bool, choices: fhirpath.Choices) -> CompiledRules:
     return tuple(
         (fhirpath.compile_rule(rule.expression, at_resource=at_resource, choices=choices), rule.key, rule.human)
         for rule in rules
@@ -332,7 +329,7 @@ def _broken(rules: CompiledRules, node: Any) -> Faults:
 
 def _with_rules(check: Check, path: str) -> Check:
     """Adds the invariants that R4 puts on this element of this type alone; a nested type brings its own."""
-    rules = () if path in tables.type_names() else _compiled(tables.rules(path), False, set())
+    rules = () if path in tables.type_names() else _compiled(tables.rules(path), False, {})
     if not rules:
         return check
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from headwater.fhir.moments import compare
 
@@ -18,6 +17,9 @@ Items = list[Any]
 # From the focus (a collection) and the resource to a collection.
 Run = Callable[[Items, Any], Items]
 Rule = Callable[[Any], bool]
+Choices = Mapping[str, frozenset[str]]
+# Straight from one object to a verdict, None being "cannot be said".
+Decide = Callable[[Any], bool | None]
 
 _UCUM = "http://unitsofmeasure.org"
 _TOKEN = re.compile(
@@ -36,34 +38,39 @@ class Unsupported(Exception):
     """The expression uses more of FHIRPath than is here."""
 
 
-def compile_rule(expression: str, *, at_resource: bool, choices: Collection[str] = ()) -> Rule:
+def compile_rule(expression: str, *, at_resource: bool, choices: Choices | None = None) -> Rule:
     """A function that says whether an object obeys `expression`; one that cannot be decided counts as obeyed.
 
-    `at_resource`: the object is the resource itself, so that `%resource` has a meaning. `choices` are the names of the
-    elements that stand for several properties (`value` for `valueString` and others). Raises Unsupported.
+    `at_resource`: the object is the resource itself, so that `%resource` has a meaning. `choices` give the JSON names
+    of the elements that have several (`value` → `valueString`, `_valueString` and so on). Raises Unsupported.
     """
-    run = _Parser(expression, at_resource, frozenset(choices)).whole()
-    return lambda node: _truth(run([node], node)) is not False
+    decide = _decision(_Parser(expression, at_resource, choices or {}).whole())
+    return lambda node: decide(node) is not False
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
+class _Term(NamedTuple):
+    """A compiled part of an expression. Most rules ask what is there, so presence has a way without collections:
+    `code.empty() or system.exists()` becomes two look-ups.
+    """
+
     run: Run
-    single: str = ""  # the name, if the term is one step from the focus: `name.exists()` is then one look-up
+    names: frozenset[str] = frozenset()  # if it is one step from the focus: the properties that step to
+    decide: Decide | None = None
+    sure: bool = False  # `decide` never gives None
 
 
 class _Parser:
-    def __init__(self, expression: str, at_resource: bool, choices: frozenset[str]) -> None:
+    def __init__(self, expression: str, at_resource: bool, choices: Choices) -> None:
         self.tokens = _tokens(expression)
         self.position = 0
         self.at_resource = at_resource
         self.choices = choices
 
-    def whole(self) -> Run:
+    def whole(self) -> _Term:
         term = self.expression(0)
         if self.position != len(self.tokens):
             raise Unsupported(f"does not end at token {self.position}")
-        return term.run
+        return term
 
     def peek(self) -> str:
         return self.tokens[self.position][1] if self.position < len(self.tokens) else ""
@@ -82,7 +89,7 @@ class _Parser:
                 left = _Term(_of_type(left.run, operator, self.take()[1]))
                 continue
             right = self.expression(_BINDING[operator])
-            left = _Term(_OPERATORS[operator](left.run, right.run))
+            left = _joined(operator, left, right)
         return left
 
     def path(self) -> _Term:
@@ -114,7 +121,7 @@ class _Parser:
         if token[0].isupper():  # the resource's own type, as in `Appointment.status`
             return _Term(_focus)
         name = token.strip("`")
-        return _Term(_step(_focus, name, self.choices), "" if name in self.choices else name)
+        return _Term(_step(_focus, name, self.choices), self.choices.get(name) or frozenset({name, f"_{name}"}))
 
     def variable(self, token: str) -> _Term:
         if token == "$this":
@@ -133,8 +140,8 @@ class _Parser:
                 self.take(",")
             arguments.append(self.expression(0).run)
         self.take(")")
-        if on.single and not arguments and name in ("exists", "empty"):
-            return _Term(_present(on.single, name == "exists"))
+        if on.names and not arguments and name in ("exists", "empty"):
+            return _presence(on.names, name == "exists")
         if name in _PER_ITEM and len(arguments) == 1:
             return _Term(_PER_ITEM[name](on.run, arguments[0]))
         if name in _FUNCTIONS:
@@ -165,9 +172,11 @@ def _constant(value: Any) -> _Term:
     return _Term(lambda _focus, _resource: [value])
 
 
-def _step(run: Run, name: str, choices: frozenset[str]) -> Run:
-    member = _choice_member if name in choices else _member
-    return lambda focus, resource: [value for item in run(focus, resource) for value in member(item, name)]
+def _step(run: Run, name: str, choices: Choices) -> Run:
+    if name in choices:
+        names = choices[name]
+        return lambda focus, resource: [v for item in run(focus, resource) for v in _choice_member(item, names)]
+    return lambda focus, resource: [v for item in run(focus, resource) for v in _member(item, name)]
 
 
 def _member(item: Any, name: str) -> Items:
@@ -182,26 +191,38 @@ def _member(item: Any, name: str) -> Items:
     return [part for part in value if part is not None] if type(value) is list else [value]
 
 
-def _choice_member(item: Any, name: str) -> Items:
-    if type(item) is not dict:
-        return []
-    for key in item:
-        bare = key.removeprefix("_")
-        if bare.startswith(name) and (len(bare) == len(name) or bare[len(name)].isupper()):
-            return _member(item, bare)
-    return []
+def _choice_member(item: Any, names: frozenset[str]) -> Items:
+    present = names.intersection(item) if type(item) is dict else ()
+    return _member(item, min(present, key=len)) if present else []
 
 
-def _present(name: str, wanted: bool) -> Run:
-    shadow = f"_{name}"
+def _presence(names: frozenset[str], wanted: bool) -> _Term:
+    absent = names.isdisjoint
+
+    def decide(node: Any) -> bool:
+        return (type(node) is dict and not absent(node)) is wanted
 
     def run(focus: Items, _resource: Any) -> Items:
-        for item in focus:
-            if type(item) is dict and (name in item or shadow in item):
-                return [wanted]
-        return [not wanted]
+        return [any(type(item) is dict and not absent(item) for item in focus) is wanted]
 
-    return run
+    return _Term(run, decide=decide, sure=True)
+
+
+def _decision(term: _Term) -> Decide:
+    run = term.run
+    return term.decide or (lambda node: _truth(run([node], node)))
+
+
+def _joined(operator: str, left: _Term, right: _Term) -> _Term:
+    run = _OPERATORS[operator](left.run, right.run)
+    if not left.sure or operator not in ("and", "or", "implies"):
+        return _Term(run)
+    one, other = _decision(left), _decision(right)
+    if operator == "and":
+        return _Term(run, decide=lambda node: one(node) and other(node), sure=right.sure)
+    if operator == "or":
+        return _Term(run, decide=lambda node: one(node) or other(node), sure=right.sure)
+    return _Term(run, decide=lambda node: not one(node) or other(node), sure=right.sure)
 
 
 def _children(items: Items) -> Iterator[Any]:
@@ -209,6 +230,25 @@ def _children(items: Items) -> Iterator[Any]:
         if type(item) is dict:
             for value in item.values():
                 yield from value if type(value) is list else [value]
+
+
+def _decide_present(name: str, wanted: bool) -> Decide:
+    shadow = f"_{name}"
+    return lambda node: (type(node) is dict and (name in node or shadow in node)) is wanted
+
+
+def _short_cut(operator: str, left: _Term, right: _Term) -> Decide | None:
+    """`and`, `or`, `implies` of presence tests, which are never undecided."""
+    one, other = left.decide, right.decide
+    if one is None or other is None:
+        return None
+    if operator == "and":
+        return lambda node: one(node) and other(node)
+    if operator == "or":
+        return lambda node: one(node) or other(node)
+    if operator == "implies":
+        return lambda node: not one(node) or other(node)
+    return None
 
 
 def _descendants(items: Items) -> Iterator[Any]:

@@ -50,7 +50,9 @@ def is_string(value: Any) -> bool:
 def is_uri(value: Any) -> bool:
     if type(value) is not str or not value:
         return False
-    return _BLANK_IN_URI.search(value) is None and (value.isprintable() or _CONTROLS.search(value) is None)
+    if value.isprintable():  # then the only white space it can have is a space
+        return " " not in value
+    return _BLANK_IN_URI.search(value) is None and _CONTROLS.search(value) is None
 
 
 def is_code(value: Any) -> bool:

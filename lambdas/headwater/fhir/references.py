@@ -52,7 +52,8 @@ def reference_problem(reference: str, targets: Collection[str], scope: Mapping[s
     `targets` are the allowed resource types, none meaning all. `scope` says what `#id` and a Bundle's `fullUrl`s are.
     """
     kind, slash, rest = reference.partition("/")
-    if slash and kind in tables.resource_names():
+    resources = tables.resource_names()
+    if slash and kind in resources:
         if not _REST_OF_LITERAL.fullmatch(rest):
             return "reference", "expected Type/id, the id being 1 to 64 letters, digits, '-' or '.'"
     elif reference in scope:
@@ -63,7 +64,7 @@ def reference_problem(reference: str, targets: Collection[str], scope: Mapping[s
         return "reference", "expected Type/id with a type of FHIR R4, #id or an absolute URL"
     else:
         absolute = _ABSOLUTE.fullmatch(reference)
-        kind = absolute[1] if absolute and absolute[1] in tables.resource_names() else ""
+        kind = absolute[1] if absolute and absolute[1] in resources else ""
     if kind and targets and kind not in targets:
         return "reference", f"expected a reference to {', '.join(sorted(targets))}"
     return None

@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 _CHOICE = re.compile(r"([A-Za-z]\w*(?:\.\w+)*)(?:\(([^)]*)\))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One type of an element. `arguments` are a Reference's target types, or the name of the required value set."""
 
     name: str
     arguments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One element of a type: `name` is without `[x]`; a `choice` has the type in its JSON name (`valueQuantity`)."""
 
     name: str
@@ -41,11 +38,15 @@ class Element:
         """The JSON property names and what each holds."""
         if not self.choice:
             return {self.name: self.kinds[0]}
-        return {self.name + kind.name[0].upper() + kind.name[1:]: kind for kind in self.kinds}
+        return {self.name + _title(kind.name): kind for kind in self.kinds}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+def _title(kind: str) -> str:
+    """As it stands in a choice's JSON name; a SimpleQuantity is a profile and is called by its type there."""
+    return "Quantity" if kind == "SimpleQuantity" else kind[0].upper() + kind[1:]
+
+
+class Rule(NamedTuple):
     """An R4 invariant: `key` as in the specification, what it demands in HL7's words, and in FHIRPath."""
 
     key: str
@@ -55,7 +56,7 @@ class Rule:
 
 @cache
 def _tables() -> dict[str, Any]:
-    tables: dict[str, Any] = json.loads(files(__package__).joinpath("r4.json").read_bytes())
+    tables: dict[str, Any] = json.loads(Path(__file__).with_name("r4.json").read_bytes())
     return tables
 
 
