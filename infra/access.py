@@ -16,7 +16,7 @@ from infra.function import Function
 
 _READ_ROWS = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 # TransactWriteItems is allowed by the actions of its parts.
-_WRITE_ROWS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
+_WRITE_ROWS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem")
 
 
 def reads_rows(function: Function, table: dynamodb.Table) -> None:
@@ -25,7 +25,7 @@ def reads_rows(function: Function, table: dynamodb.Table) -> None:
 
 
 def writes_rows(function: Function, table: dynamodb.Table) -> None:
-    """Reads and writes, also in transactions."""
+    """Reads and writes, also in transactions; deletes nothing."""
     reads_rows(function, table)
     function.allow(*_WRITE_ROWS, on=[table.table_arn])
 

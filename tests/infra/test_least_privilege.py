@@ -10,7 +10,7 @@ import pytest
 from infra.deployment import ROOT
 
 READS_ROWS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
-WRITES_ROWS = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
+WRITES_ROWS = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}
 OBJECTS = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 CONSUMES = {
     "sqs:ReceiveMessage",
