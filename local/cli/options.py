@@ -7,6 +7,8 @@ from pathlib import Path
 
 from local.target import DATA, Target
 
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+
 
 def add_target(command: argparse.ArgumentParser) -> None:
     """--data and --aws: the local stack, or a deployed one."""

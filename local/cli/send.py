@@ -61,10 +61,18 @@ def files_of(path: Path) -> Iterator[Path]:
 
 
 def envelope(
-    body: bytes, ehr: str, content_type: str, *, location: str = "", digest_of: bytes | None = None
+    body: bytes,
+    ehr: str,
+    content_type: str,
+    *,
+    location: str = "",
+    digest_of: bytes | None = None,
+    message_id: str = "",
 ) -> dict[str, Any]:
     """SendMessage's body, deduplication id and attributes (mappings/feed-message.schema.json)."""
     attributes = {"ehr": ehr, "content-type": content_type}
+    if message_id:
+        attributes["message-id"] = message_id
     if location:
         attributes["content-location"] = location
     text = _as_text(body)

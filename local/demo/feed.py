@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,6 +80,12 @@ def make(mappings: Path, *, people: int = 60, seed: int = 7) -> Demo:
     for place, bad in enumerate(_bad(sendings)):
         sendings.insert((place + 1) * len(sendings) // 9, bad)
     return Demo(tuple(sendings), tuple(known))
+
+
+def from_files(files: Iterable[Path], ehr: str) -> Demo:
+    """Somebody's own messages, one a file, all of one sender; nothing is known of what they should become."""
+    read = ((file.name, file.read_bytes()) for file in files)
+    return Demo(tuple(Sending(ehr, ehr, body, name[:128], "") for name, body in read), ())
 
 
 def lab_codes(mappings: Path, ehr: str) -> list[tuple[str, str, str]]:

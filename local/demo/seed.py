@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from headwater.ehrs import Ehr
 from headwater.model import Resource
-
 from local.demo.people import Chart
 
 _ID_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"

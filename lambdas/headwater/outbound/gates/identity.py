@@ -70,8 +70,8 @@ def _patient_at(ehr: Ehr, identifier: Identifier, api: EhrApi) -> Resource:
         raise Retry("identity.ehr_unavailable", place=ehr.name, after=30)
     if answer.status != 200:
         raise Refuse("identity.search_refused", place=ehr.name, hint=f"Patient search answered {answer.status}")
-    patients = [entry["resource"] for entry in (answer.body or {}).get("entry", []) if "resource" in entry]
-    patients = [one for one in patients if one.get("resourceType") == "Patient" and one.get("active", True)]
+    found: list[Resource] = [entry["resource"] for entry in (answer.body or {}).get("entry", []) if "resource" in entry]
+    patients = [one for one in found if one.get("resourceType") == "Patient" and one.get("active", True)]
     if len(patients) != 1:
         hint = f"{len(patients)} patients carry the identifier at the EHR; there must be one"
         raise Refuse("identity.patient_not_found" if not patients else "identity.ambiguous", place=ehr.name, hint=hint)

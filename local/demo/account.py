@@ -1,0 +1,206 @@
+"""What became of everything: while it happens (`Progress`) and at the end (`Account`).
+
+Nothing here trusts a counter of the stack: it asks the inbox for each message that was sent, the FHIR store for what it
+holds, the ledger for its rows, and the EHRs' charts for theirs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from headwater.inbound.accept import UNKNOWN_SENDER
+from headwater.model import MessageRecord, MessageState, Proposal, ProposalState, Resource
+from headwater.outbound.gates.loop import marker_of, resource_marker
+from local.demo.clinician import leaves
+from local.demo.feed import Demo
+from local.target import Target
+
+MANY = 100_000
+QUIET = 3.0  # seconds in which nothing moves, before a run is over
+_MOVING = (ProposalState.APPROVED, ProposalState.SENDING, ProposalState.OUTCOME_UNKNOWN, ProposalState.ACCEPTED_BY_EHR)
+
+
+class Progress:
+    """Looks at inbox and ledger every half second, and knows when all is done."""
+
+    def __init__(self, target: Target, feed: Demo, *, auto: bool, timeout: float) -> None:
+        self._target = target
+        self._keys = frozenset(message_keys(target, feed))
+        self._auto = auto
+        self.started = time.monotonic()
+        self._deadline = self.started + timeout
+        self._changed = self.started
+        self.sent = 0
+        self.messages: Counter[str] = Counter()
+        self.proposals: Counter[str] = Counter()
+        self.waiting: Sequence[Proposal] = ()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def look(self, sent: int) -> None:
+        before = (self.sent, dict(self.messages), dict(self.proposals))
+        self.sent = sent
+        records = records_of(self._target)
+        self.messages = Counter(records[key].state.value for key in self._keys if key in records)
+        rows = {state: self._target.app.proposals.list(state, limit=MANY) for state in ProposalState}
+        self.proposals = Counter({state.value: len(found) for state, found in rows.items() if found})
+        self.waiting = rows[ProposalState.PROPOSED]
+        if before != (self.sent, dict(self.messages), dict(self.proposals)):
+            self._changed = time.monotonic()
+        time.sleep(0.5)
+
+    def done(self, *, sent: bool) -> bool:
+        """All sent, every message at its end, nothing on the way to a chart, and quiet since."""
+        if time.monotonic() > self._deadline:
+            return True
+        arrived = sum(self.messages.values()) - self.messages[MessageState.ACCEPTED.value]
+        moving = sum(self.proposals[state.value] for state in _MOVING)
+        undecided = [one for one in self.waiting if not leaves(one.intent)] if self._auto else []
+        quiet = time.monotonic() - self._changed > QUIET
+        return sent and arrived >= len(self._keys) and not moving and not undecided and quiet
+
+    def table(self) -> Table:
+        table = Table("", "", title=f"{self.seconds:.0f} s", title_justify="left", show_header=False, min_width=60)
+        table.add_row("sent", f"{self.sent}")
+        for state in MessageState:
+            table.add_row(state.value, _bar(self.messages[state.value], len(self._keys)))
+        for state, count in sorted(self.proposals.items()):
+            table.add_row(f"write-backs {state}", str(count))
+        return table
+
+
+def _bar(count: int, of: int) -> Text:
+    filled = round(30 * count / of) if of else 0
+    return Text(f"{count:5} ") + Text("━" * filled, style="cyan") + Text("━" * (30 - filled), style="dim")
+
+
+def message_keys(target: Target, feed: Demo) -> list[str]:
+    """The inbox keys of what is sent, one a sending: sender and SHA-256 of the bytes; a repeat has the same key."""
+    known = target.app.ehrs
+    return [
+        f"{one.ehr if one.ehr in known else UNKNOWN_SENDER}/{hashlib.sha256(one.body).hexdigest()}"
+        for one in feed.sendings
+    ]
+
+
+def records_of(target: Target) -> dict[str, MessageRecord]:
+    return {record.key: record for state in MessageState for record in target.app.inbox.list(state, limit=MANY)}
+
+
+@dataclass(frozen=True)
+class Account:
+    """The end of a run. `lost` are messages without an end; `doubled` and `missing`, chart rows against the ledger."""
+
+    messages: Counter[str]
+    set_aside: Counter[tuple[str, str]]
+    resources: Mapping[str, int]
+    proposals: Counter[str]
+    refused: Counter[str]
+    filed: int
+    lost: list[str]
+    unexpected: list[str]
+    missing: list[str]
+    doubled: list[str]
+    calls: Mapping[str, int]
+    seconds: float
+    sent: int
+    rows: int = field(default=0)
+
+    @classmethod
+    def of(
+        cls,
+        target: Target,
+        feed: Demo,
+        charts: Mapping[str, Sequence[Resource]],
+        calls: Mapping[str, int],
+        progress: Progress,
+    ) -> Account:
+        records = records_of(target)
+        expected = {key: one.expect for key, one in zip(message_keys(target, feed), feed.sendings, strict=True)}
+        open_keys = [key for key in expected if key not in records or records[key].state is MessageState.ACCEPTED]
+        ended = [records[key] for key in expected if key not in open_keys]
+        aside = [one for one in ended if one.state in (MessageState.QUARANTINED, MessageState.HELD)]
+        ledger = [row for state in ProposalState for row in target.app.proposals.list(state, limit=MANY)]
+        filed = [row for row in ledger if row.state is ProposalState.FILED]
+        copies = {row.intent: _copies(row, charts.get(row.ehr, ())) for row in filed}
+        return cls(
+            messages=Counter(one.state.value for one in ended),
+            set_aside=Counter((one.error_code, one.error_place) for one in aside),
+            resources=target.resource_counts(),
+            proposals=Counter(row.state.value for row in ledger),
+            refused=Counter(row.reason.split(" ")[0] for row in ledger if row.state is ProposalState.REFUSED),
+            filed=len(filed),
+            lost=open_keys,
+            unexpected=[one.key for one in ended if not _as_expected(one.state, expected[one.key])],
+            missing=[intent for intent, count in copies.items() if count == 0],
+            doubled=[intent for intent, count in copies.items() if count > 1],
+            calls=calls,
+            seconds=progress.seconds,
+            sent=len(feed.sendings),
+            rows=sum(copies.values()),
+        )
+
+    @property
+    def sound(self) -> bool:
+        return not (self.lost or self.unexpected or self.missing or self.doubled)
+
+    def table(self) -> Group:
+        table = Table("what", "count", "", title="The account", title_justify="left", min_width=78)
+        table.add_row("messages sent", str(self.sent), f"{self.sent - sum(self.messages.values())} were repeats")
+        for state, count in sorted(self.messages.items()):
+            table.add_row(f"  {state}", str(count), "")
+        for (code, place), count in sorted(self.set_aside.items()):
+            table.add_row("    set aside", str(count), f"{code} at {place}" if place else code)
+        table.add_section()
+        table.add_row("persons", str(self.resources.get("Patient", 0)), "one Patient each in the FHIR store")
+        for kind, count in sorted(self.resources.items()):
+            table.add_row(f"  {kind}", str(count), "")
+        table.add_section()
+        for proposal_state, count in sorted(self.proposals.items()):
+            table.add_row(f"write-backs {proposal_state}", str(count), "")
+        for code, count in sorted(self.refused.items()):
+            table.add_row("    refused", str(count), code)
+        table.add_row("chart rows", str(self.rows), f"read in the charts, of {self.filed} FILED by read-back")
+        table.add_section()
+        for call, rate in self._calls_per_message():
+            table.add_row(f"  {call}", rate, "calls a message")
+        table.add_row("seconds", f"{self.seconds:.0f}", f"{self.sent / self.seconds:.0f} messages a second, end to end")
+        return Group(table, self._verdict())
+
+    def _calls_per_message(self) -> list[tuple[str, str]]:
+        taken = max(1, sum(self.messages.values()))
+        return [(call, f"{count / taken:.2f}") for call, count in sorted(self.calls.items(), key=lambda one: -one[1])]
+
+    def _verdict(self) -> Text:
+        if self.sound:
+            return Text("Nothing lost, nothing doubled.", style="bold green")
+        named = (("lost", self.lost), ("not as expected", self.unexpected), ("not in the chart", self.missing),
+                 ("twice in the chart", self.doubled))  # fmt: skip
+        return Text(
+            "\n".join(f"{len(keys)} {what}: {', '.join(keys[:3])}" for what, keys in named if keys), style="red"
+        )
+
+
+def _as_expected(state: MessageState, expected: str) -> bool:
+    """A patient who looks like another may be held: that is an end too, and a steward's task."""
+    if expected in ("", state.value):
+        return True
+    return expected == "stored" and state in (MessageState.HELD, MessageState.SUPERSEDED, MessageState.FORWARDED)
+
+
+def _copies(proposal: Proposal, chart: Sequence[Resource]) -> int:
+    """Rows of the chart that are this intent's: by its marker, or where the EHR keeps none, by the reference."""
+    marked = [row for row in chart if resource_marker(row, marker_of(proposal.intent))]
+    if marked:
+        return len(marked)
+    return sum(f"{row.get('resourceType')}/{row.get('id')}" == proposal.filed_ref for row in chart)

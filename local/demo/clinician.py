@@ -1,0 +1,44 @@
+"""A scripted clinician: looks at each proposal through the review API and decides, as a person would with `review`.
+
+One of sixteen is rejected and one of sixteen left for somebody else, chosen by the intent, so that a run ends with
+every kind of row in the ledger.
+"""
+
+from __future__ import annotations
+
+from local.target import Problem, Target
+
+USER = "dr.rivera"
+
+
+class Clinician:
+    """`work` decides what is waiting now; what it leaves it does not look at again."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._left: set[str] = set()
+
+    def work(self) -> None:
+        for one in self._target.review(USER, "GET", "/proposals?state=PROPOSED")["proposals"]:
+            if one["intent"] in self._left:
+                continue
+            try:
+                self._decide(one["intent"])
+            except Problem:
+                self._left.add(one["intent"])
+
+    def _decide(self, intent: str) -> None:
+        if leaves(intent):
+            self._left.add(intent)
+            return
+        seen = self._target.review(USER, "GET", f"/proposals/{intent}")
+        body = {"payload_hash": seen["payload_hash"]}
+        if intent.startswith("f"):
+            body["reason"] = "already discussed with the patient; not for this chart"
+            self._target.review(USER, "POST", f"/proposals/{intent}/rejection", body)
+        else:
+            self._target.review(USER, "POST", f"/proposals/{intent}/approval", body)
+
+
+def leaves(intent: str) -> bool:
+    return intent.startswith("e")
