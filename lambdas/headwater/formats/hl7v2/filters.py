@@ -196,7 +196,7 @@ def _triplets(value: Any) -> list[tuple[str, str, str]]:
         found = [tuple(_text(value.part(start + at)) for at in range(3)) for start in (1, 4)]
     else:
         found = [(_text(value), "", "")]
-    return [(code, display, system) for code, display, system in found if code]
+    return [(" ".join(code.split()), display, system) for code, display, system in found if code]
 
 
 # -------------------------------------------------------------------------------------------------- of any sender
@@ -258,6 +258,26 @@ def _range(value: Any) -> dict[str, str] | None:
     if not one or "comparator" not in one:
         return None
     return {"high" if one["comparator"].startswith("<") else "low": one["value"]}
+
+
+def _positive_int(value: Any) -> int | None:
+    """FHIR positiveInt; what is none, or none that FHIR could hold, is None."""
+    text = _text(value).strip()
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+    return number if 0 < number < 2**31 else None
+
+
+def _period(value: Any, end: Any = None) -> dict[str, str] | None:
+    """A FHIR Period; an end before the start is a mistake of the sender's, and is left out."""
+    first, last = _moment(value), _moment(end)
+    if first and last:
+        known = min(len(first.parts), len(last.parts))
+        too_early = last.parts[:known] < first.parts[:known]
+        if known > 3 and isinstance(value, Value) and isinstance(end, Value):
+            too_early = last.aware(end.zone) < first.aware(value.zone)
+        last = None if too_early else last
+    bounds = {"start": _date_time(value), "end": _date_time(end) if last else None}
+    return {name: bound for name, bound in bounds.items() if bound} or None
 
 
 def _attachment(value: Any, encoding: Any = "") -> str | None:
@@ -353,6 +373,8 @@ _OF_ANY_SENDER: Mapping[str, Filter] = {
     "hl7_datetime": _date_time,
     "hl7_instant": _instant,
     "hl7_time": _time,
+    "period": _period,
+    "positive_int": _positive_int,
     "quantity": _quantity,
     "range": _range,
     "attachment": _attachment,
