@@ -7,12 +7,20 @@ merged, anything else replaces. Rules are never inherited, so that nothing is to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from headwater.ehrs.profile import SEARCHED, Ehr, Operation
+from headwater.ehrs.profile import SEARCHED, Ehr, Operation, Rule
 from headwater.errors import HeadwaterError
 from headwater.formats import toml
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """`outbound/rules.toml`."""
+
+    tell: tuple[Rule, ...] = ()
 
 
 def load(mappings: Path) -> Mapping[str, Ehr]:
@@ -30,8 +38,7 @@ def _load_one(mappings: Path, name: str) -> Ehr:
     for key in ("name", "folders", "rules"):
         if key in table:
             raise HeadwaterError("toml.unknown_key", place=f"{file}: {key}", hint="the folder says it")
-    table |= {"name": name, "folders": list(folders), "rules": _rules(mappings, name)}
-    ehr = toml.build(Ehr, table, file=file)
+    ehr = replace(toml.build(Ehr, table, file=file), name=name, folders=folders, rules=_rules(mappings, name))
     _check_feed(ehr, file)
     for place, row in enumerate(ehr.retry):
         if not (row.status or row.issue or row.text):
@@ -65,26 +72,21 @@ def _laid_over(base: Mapping[str, object], top: Mapping[str, object]) -> toml.Ta
     return merged
 
 
-def _rules(mappings: Path, name: str) -> list[object]:
+def _rules(mappings: Path, name: str) -> tuple[Rule, ...]:
     file = f"ehrs/{name}/outbound/rules.toml"
     if not (mappings / file).is_file():
-        return []
-    table = toml.read(mappings / file, file=file)
-    unknown = next((key for key in table if key != "tell"), None)
-    rules = table.get("tell", [])
-    if unknown or not isinstance(rules, list):
-        raise HeadwaterError("toml.unknown_key", place=f"{file}: {unknown or 'tell'}", hint="expected [[tell]] only")
-    for place, rule in enumerate(rules):
-        if not isinstance(rule, dict) or "to" in rule:
-            raise HeadwaterError("toml.unknown_key", place=f"{file}: tell[{place}].to", hint="the folder says it")
-    return [{**rule, "to": name} for rule in rules]
+        return ()
+    tells = toml.build(_Rules, toml.read(mappings / file, file=file), file=file).tell
+    for place in (place for place, rule in enumerate(tells) if rule.to):
+        raise HeadwaterError("toml.unknown_key", place=f"{file}: tell[{place}].to", hint="the folder says it")
+    return tuple(replace(rule, to=name) for rule in tells)
 
 
 def _check_feed(ehr: Ehr, file: str) -> None:
     """What a type cannot say."""
     try:
         ZoneInfo(ehr.feed.time_zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):  # KeyError: ZoneInfoNotFoundError
         raise HeadwaterError("ehrs.time_zone", place=f"{file}: feed.time_zone", hint="expected an IANA name") from None
     if ehr.feed.default_authority and not ehr.feed.system_of(""):
         raise HeadwaterError("ehrs.authority", place=f"{file}: feed.default_authority", hint="not in feed.authorities")
