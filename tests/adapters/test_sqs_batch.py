@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from headwater.adapters.sqs_batch import process
 from headwater.errors import Quarantine, Retry
 from headwater.model import Delivery
-
 from tests.adapters.conftest import Calls
 from tests.fakes import FakeWatch
 
@@ -150,4 +150,4 @@ def test_a_wait_reaches_a_real_queue(client: Callable[[str], Any], calls: Calls)
 def test_a_wait_that_sqs_refuses_fails_nothing_else(client: Callable[[str], Any]) -> None:
     run = Run(client("sqs"))  # has no such queue
     assert run([record(1)], {1: Retry("x.y", after=5)}) == ["m1"]
-    assert run.watch.outcomes == ["receive.failed", "receive.not_postponed"]
+    assert run.watch.outcomes == ["receive.retried", "receive.not_postponed"]

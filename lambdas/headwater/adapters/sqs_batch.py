@@ -47,7 +47,8 @@ def process(
             if isinstance(error, Retry) and error.after is not None:
                 waits[_group(record)] = min(error.after, _LONGEST_WAIT)
             what, place = _described(error)
-            watch.note(_STEP, "failed", record=record.message_id, error=what, place=place)
+            outcome = "retried" if isinstance(error, Retry) else "failed"
+            watch.note(_STEP, outcome, record=record.message_id, error=what, place=place)
             raise _Reported from None
 
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
