@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from headwater.fhir.references import rewrite_references
+from headwater.fhir.references import references, rewrite_references
 from headwater.model import Resource
 from local.healthlake.rest import Answered, Asked, Datastore, Refused, parse
 from local.healthlake.versions import Versions
 
-MOST_ENTRIES = 100
+# A synchronous transaction's limit, and the quota of resources a Bundle.
+MOST_ENTRIES = {"transaction": 100, "batch": 500}
 _CONDITIONS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifNoneExist": "if-none-exist"}
 _LEVEL = "x-amzn-healthlake-fhir-validation-level"
 
@@ -25,8 +26,10 @@ def perform(datastore: Datastore, versions: Versions, asked: Asked) -> Answered:
     kind, entries = bundle.get("type"), bundle.get("entry", [])
     if bundle["resourceType"] != "Bundle" or kind not in ("transaction", "batch") or not isinstance(entries, list):
         raise Refused(400, "invalid", "post a Bundle of type transaction or batch", places=("Bundle.type",))
-    if len(entries) > MOST_ENTRIES:
-        raise Refused(422, "too-costly", f"a Bundle holds up to {MOST_ENTRIES} entries", places=("Bundle.entry",))
+    if len(entries) > MOST_ENTRIES[kind]:
+        raise Refused(422, "too-costly", f"a {kind} holds up to {MOST_ENTRIES[kind]} entries", places=("Bundle.entry",))
+    if "respond-async" in asked.headers.get("prefer", ""):
+        raise Refused(501, "not-supported", "the stand-in has no asynchronous transactions")
     requests = [_request(entry, index, asked.headers) for index, entry in enumerate(entries)]
     if kind == "batch":
         answers = [_alone(datastore, request) for request in requests]
@@ -74,6 +77,10 @@ def _to(request: Asked, name: str, urns: Mapping[str, str]) -> Asked:
     if not isinstance(request.body, dict):
         return request
     resource = rewrite_references(request.body, urns)
+    if any(reference.startswith("urn:uuid:") for reference in references(resource)):
+        raise Refused(
+            400, "not-found", "a urn:uuid: link leads nowhere in this Bundle", places=(request.path.partition("/")[0],)
+        )
     if request.method == "POST":
         if "if-none-exist" in request.headers:
             raise Refused(400, "not-supported", "HealthLake documents no conditional create")

@@ -171,6 +171,7 @@ def test_an_idempotency_key_works_once(call: Caller) -> None:
 def test_what_healthlake_does_not_do_is_refused(call: Caller) -> None:
     assert call("POST", "Patient", PATIENT, If_None_Exist="identifier=x").status == 400
     assert call("PATCH", "Patient/p1", []).status == 501
+    assert call("POST", "", bundle(put(PATIENT)), Prefer="respond-async").status == 501
     assert call("PUT", "Patient?identifier=x", PATIENT).status == 405
 
 
@@ -227,9 +228,10 @@ def test_a_batch_is_each_for_itself(call: Caller) -> None:
     assert call("GET", "Patient/p1").status == 200
 
 
-def test_a_bundle_of_more_than_100_entries_is_refused(call: Caller) -> None:
+def test_a_transaction_of_more_than_100_entries_is_refused(call: Caller) -> None:
     entries = [put(observation(f"o{number}")) for number in range(101)]
     assert call("POST", "", bundle(*entries)).status == 422
+    assert call("POST", "", bundle(*entries, type="batch")).status == 200
     assert call("POST", "", bundle(*entries[:100])).status == 200
 
 
@@ -241,6 +243,11 @@ def test_links_within_a_transaction_become_ids(call: Caller) -> None:
     reference = call("GET", "Observation/o1").json()["subject"]["reference"]
     assert location == f"{call.base}{reference}/_history/1"
     assert call("GET", reference).status == 200
+
+
+def test_a_link_that_leads_nowhere_undoes_the_transaction(call: Caller) -> None:
+    assert call("POST", "", bundle(put(PATIENT), put(observation("o1", subject={"reference": URN})))).status == 400
+    assert call("GET", "Patient/p1").status == 404
 
 
 def test_a_condition_that_fails_undoes_the_transaction(call: Caller) -> None:
@@ -388,7 +395,7 @@ def test_stats_count_and_name_nobody(filled: Caller) -> None:
     assert stats["requests"] == {"GET Patient 200": 1, "POST Bundle 200": 1}
 
 
-def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+def test_what_was_answered_survives_a_kill_in_the_middle_of_writing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "local.healthlake", "--data", str(tmp_path), "--search-lag-ms", "0"]
     path = os.pathsep.join(filter(None, sys.path))
 
@@ -399,19 +406,33 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
         assert found is not None
         return process, Caller(found[0])
 
+    def write_until_killed(writer: int) -> list[str]:
+        """The ids of every Observation whose transaction was answered; the Patient in it is everybody's."""
+        answered: list[str] = []
+        while True:
+            identity = f"w{writer}-{len(answered)}"
+            try:
+                assert call("POST", "", bundle(put(PATIENT), put(observation(identity)))).status == 200
+            except urllib3.exceptions.HTTPError:
+                return answered
+            answered.append(identity)
+
     process, call = start()
-    written = 0
-    try:
-        for _ in range(20):
-            assert call("POST", "", bundle(put(PATIENT), put(observation(f"o{written}")))).status == 200
-            written += 1
-    finally:
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write_until_killed, writer) for writer in range(3)]
+        time.sleep(0.5)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        answered = [identity for writer in writers for identity in writer.result(timeout=20)]
+    process.wait()
     process, call = start()
     try:
-        assert call("GET", "Patient/p1").headers["ETag"] == f'W/"{written}"'
-        assert len(call.ids("Observation?_count=100")) == written
+        assert len(answered) > 3
+        assert {call("GET", f"Observation/{identity}").status for identity in answered} == {200}
+        # A transaction that was under way is there whole or not at all: as many Patients as Observations.
+        versions = int(call("GET", "Patient/p1").json()["meta"]["versionId"])
+        (counts,) = call.local("GET", "stats")["datastores"].values()
+        assert counts["Observation"] == versions
+        assert len(answered) <= versions <= len(answered) + 3
     finally:
         process.kill()
         process.wait()
