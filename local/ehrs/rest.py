@@ -14,7 +14,7 @@ from headwater.model import Resource
 from local.ehrs.behaviour import Behaviour
 from local.ehrs.chart import Chart, Clock, Row, iso
 from local.ehrs.faults import Effects, outcome
-from local.ehrs.search import NotSearchable, matches
+from local.ehrs.search import NotSearchable, check, matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,7 @@ class Rest:
         if not asked or type_ not in self._behaviour.searchable:
             return Reply(400, outcome("required", text="no supported search parameters provided"))
         try:
+            check(asked, known)
             count = min(int(parameters.get("_count", self._behaviour.page_size)), self._behaviour.page_size)
             first = int(parameters.get("_page", 0)) * count
             found = [row for row in self._chart.rows(type_, searchable=True) if matches(row.resource, asked, known)]

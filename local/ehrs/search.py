@@ -17,13 +17,16 @@ class NotSearchable(Exception):
 
 
 def matches(resource: Resource, parameters: Mapping[str, str], known: Iterable[str]) -> bool:
-    """Whether all parameters fit."""
-    for name, wanted in parameters.items():
+    """Whether all parameters fit; a comma in a value means or."""
+    check(parameters, known)
+    return all(any(_fits(resource, name, one) for one in wanted.split(",")) for name, wanted in parameters.items())
+
+
+def check(parameters: Mapping[str, str], known: Iterable[str]) -> None:
+    """Raises NotSearchable for a parameter that the EHR does not know: it must not be quietly ignored."""
+    for name in parameters:
         if name not in known:
             raise NotSearchable(name)
-        if not any(_fits(resource, name, one) for one in wanted.split(",")):
-            return False
-    return True
 
 
 def _fits(resource: Resource, name: str, wanted: str) -> bool:

@@ -98,7 +98,7 @@ def react(answer: Answer, *, success: Sequence[int], rows: Sequence[RetryRow]) -
     outcome = answer.body if answer.body and answer.body.get("resourceType") == "OperationOutcome" else {}
     row = next((row for row in rows if row.fits(answer.status, outcome)), None)
     then = row.then if row else _by_status(answer.status, success)
-    if not row and then is Next.READ_BACK and {"error", "fatal"} & set(values(outcome, "issue.severity")):
+    if not row and 200 <= answer.status < 300 and {"error", "fatal"} & set(values(outcome, "issue.severity")):
         then = Next.FAIL
     wait_s = row.wait_s if row else None
     return Reaction(then, _retry_after(answer, wait_s) if then is Next.WAIT else wait_s, issue_codes(outcome))
