@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +48,7 @@ SERVICES: tuple[Any, ...] = (  # moto types them as one Literal of 150
     *("sts", "events", "stepfunctions"),
 )
 FORGET_REFUSED = ("dynamodb", "DynamoDB_20120810", "AmazonSQS")
+LAMBDA = "exec-env/AWS_Lambda"  # botocore says so in its user agent when it runs in a function
 LONGEST_WAIT = 0.2  # seconds between two looks of a long poll: a message may become visible by time alone
 
 
@@ -64,6 +66,7 @@ class LocalAws:
         self._journal = journal
         self._application = application
         self._changed = threading.Condition()
+        self.calls: dict[str, Counter[str]] = {"functions": Counter(), "others": Counter()}
 
     def recover(self) -> int:
         """Carry out the journal; gives the number of requests. Must be done before the first `answer`."""
@@ -79,6 +82,7 @@ class LocalAws:
         """Carry out one request and remember it if it changed something, before anybody is told."""
         asked_at = time.monotonic()
         with self._changed:
+            self.calls["functions" if LAMBDA in request.header("user-agent") else "others"][_name(request)] += 1
             while True:
                 response, patience = self._carry_out(request)
                 left = patience - (time.monotonic() - asked_at)
@@ -120,6 +124,12 @@ def _operation(request: Request) -> tuple[str, str]:
     if request.header("content-type").startswith("application/x-www-form-urlencoded"):
         return "query", parse_qs(request.body.decode("utf-8", "replace")).get("Action", [""])[0]
     return "rest", ""
+
+
+def _name(request: Request) -> str:
+    """`sqs.SendMessage`; for S3's REST calls `s3.PUT`."""
+    scope = request.header("authorization").partition("Credential=")[2].split(",")[0].split("/")
+    return f"{scope[3] if len(scope) > 3 else 'unsigned'}.{_operation(request)[1] or request.method}"
 
 
 def _is_change(request: Request, response: Response) -> bool:
@@ -199,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self._body()
         if self.path.startswith("/_local/"):
-            self._send(_local(self.path))
+            self._send(_local(self.path, self.aws))
             return
         self._send(self.aws.answer(Request(self.command, self.path, tuple(self.headers.items()), body)))
 
@@ -237,11 +247,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: a line per request would drown the errors."""
 
 
-def _local(path: str) -> Response:
+def _local(path: str, aws: LocalAws) -> Response:
     from local.aws import moto_plugin
 
     if path == "/_local/resources":
         body: object = moto_plugin.records()
+    elif path == "/_local/calls":
+        body = aws.calls
     else:
         body = {"state": "ready"}
     return Response(200, (("Content-Type", "application/json"),), json.dumps(body).encode())
