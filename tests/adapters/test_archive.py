@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from headwater.adapters.archive.s3 import S3Archive
 from headwater.errors import Quarantine
 from headwater.ports import Archive
-
 from tests.adapters.conftest import ARCHIVE, FEEDS, Calls
 from tests.fakes import FakeArchive
 

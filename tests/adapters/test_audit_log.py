@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headwater.adapters.audit.chain import encode, hash_of, seal
 from headwater.adapters.audit.s3 import S3AuditLog
 from headwater.errors import Retry
 from headwater.ports import AuditLog
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.adapters.conftest import AUDIT, Calls
 from tests.fakes import FakeAuditLog
 

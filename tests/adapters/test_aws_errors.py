@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+
 from headwater.adapters.aws_errors import calling
 from headwater.errors import Quarantine, Retry
 

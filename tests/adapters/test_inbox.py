@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+
 from headwater.adapters.archive.s3 import S3Archive
 from headwater.adapters.inbox.dynamodb import DynamoDbInbox
 from headwater.model import MessageRecord, MessageState
 from headwater.ports import Inbox
-
 from tests.adapters.conftest import ARCHIVE, MESSAGES, Calls
 from tests.fakes import FakeInbox
 

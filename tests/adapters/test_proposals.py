@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from headwater.adapters.proposals.dynamodb import DynamoDbProposals
 from headwater.errors import Retry
 from headwater.model import Proposal, ProposalState
 from headwater.ports import Proposals
-
 from tests.adapters.conftest import PROPOSALS, Calls
 from tests.fakes import FakeProposals
 

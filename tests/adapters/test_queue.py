@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from headwater.adapters.queue.sqs import SqsQueue
 from headwater.ports import Queue
-
 from tests.adapters.conftest import Calls
 from tests.fakes import FakeQueue
 

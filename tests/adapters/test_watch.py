@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
-from headwater.adapters.watch.powertools import PowertoolsWatch
 
+from headwater.adapters.watch.powertools import PowertoolsWatch
 from tests.fakes import FakeWatch
 
 
