@@ -1,7 +1,7 @@
 """What a person on call looks at: one dashboard with a row per step, and the alarms that belong to no single queue.
 
 Queues and functions carry their own alarms (`queue.py`, `function.py`). Here are the ones about the work itself: an EHR
-that answers slowly, and proposals that nobody decides about. The metrics are those of the port `Watch`: `count` and
+that answers slowly, and proposals that nobody looks at. The metrics are those of the port `Watch`: `count` and
 `milliseconds` by `step` and `outcome`, and `ehr_milliseconds` by `ehr`. Everything is found by name, so that this stack
 holds on to no other and can be made again at any time.
 """
@@ -30,8 +30,8 @@ FULL_WIDTH = 24
 # The client-side wall clock of a write to an EHR, time-outs included.
 EHR_SLOW_MILLISECONDS = 10_000
 
-# Half a working day in which proposals came and nobody decided about any.
-UNDECIDED = Duration.hours(4)
+# A night shift may pass without a review; a day shift may not.
+UNREVIEWED = Duration.hours(12)
 
 
 class WatchStack(Stack):
@@ -57,32 +57,26 @@ class WatchStack(Stack):
             )
         alarm(
             self,
-            "Undecided",
-            _undecided(),
+            "Unreviewed",
+            _unreviewed(deployment),
             above=0,
             tell=data.alarms,
-            because="Proposals came in for four hours and no clinician decided about one: is the review API reachable?",
-        )
-        alarm(
-            self,
-            "Expired",
-            _count("review", "expired", UNDECIDED),
-            above=0,
-            tell=data.alarms,
-            because="Proposals expired before anybody decided about them: their facts did not reach the other EHR.",
+            because="Proposals came in for twelve hours and nobody looked: can clinicians reach the review API?",
         )
 
 
 def _row(step: str, deployment: Deployment) -> Sequence[cloudwatch.IWidget]:
-    """What came out of a step, how long it took, and what waits before it."""
+    """What came out of a step, how long it took, and what waits before it: a queue, or the people who review."""
     queue = QUEUE_BEFORE.get(step)
-    width = FULL_WIDTH // (3 if queue else 2)
+    width = FULL_WIDTH // (3 if queue or step == "review" else 2)
     row = [
         _graph(f"{step}: outcomes", [_by_outcome(step, "count", "Sum")], width, stacked=True),
         _graph(f"{step}: p99, ms", [_by_outcome(step, "milliseconds", "p99")], width),
     ]
     if queue:
         row.append(_graph(f"before {step}: the {queue} queue", _waiting(deployment, queue), width))
+    elif step == "review":
+        row.append(_graph("before review: calls of the review API", [_review_calls(deployment, FIVE_MINUTES)], width))
     return row
 
 
@@ -121,22 +115,19 @@ def _by_outcome(step: str, name: str, statistic: str) -> cloudwatch.MathExpressi
     )
 
 
-def _undecided() -> cloudwatch.MathExpression:
-    """1 when proposals came and no decision did, else 0."""
+def _unreviewed(deployment: Deployment) -> cloudwatch.MathExpression:
+    """1 when proposals came and nobody called the review API, else 0."""
+    proposed = _metric(METRICS_NAMESPACE, "count", {"step": "propose", "outcome": "proposed"}, "Sum", period=UNREVIEWED)
     return cloudwatch.MathExpression(
-        expression="IF(FILL(proposed, 0) > 0 AND FILL(approved, 0) + FILL(rejected, 0) == 0, 1, 0)",
-        label="undecided",
-        using_metrics={
-            "proposed": _count("propose", "proposed", UNDECIDED),
-            "approved": _count("review", "approved", UNDECIDED),
-            "rejected": _count("review", "rejected", UNDECIDED),
-        },
-        period=UNDECIDED,
+        expression="IF(FILL(proposed, 0) > 0 AND FILL(calls, 0) == 0, 1, 0)",
+        label="unreviewed",
+        using_metrics={"proposed": proposed, "calls": _review_calls(deployment, UNREVIEWED)},
+        period=UNREVIEWED,
     )
 
 
-def _count(step: str, outcome: str, period: Duration) -> cloudwatch.Metric:
-    return _metric(METRICS_NAMESPACE, "count", {"step": step, "outcome": outcome}, "Sum", period=period)
+def _review_calls(deployment: Deployment, period: Duration) -> cloudwatch.Metric:
+    return _metric("AWS/Lambda", "Invocations", {"FunctionName": deployment.name("review")}, "Sum", period=period)
 
 
 def _ehr_p99(ehr: str) -> cloudwatch.Metric:
