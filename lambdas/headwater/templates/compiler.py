@@ -18,7 +18,6 @@ from headwater.templates.jsontext import JsonText, split_optional
 from headwater.templates.lexer import Lines
 
 TEXT, VALUE, STRING = "text", "value", "string"
-_PRINT = {TEXT: "text", VALUE: "json_value", STRING: "quoted"}
 _COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
@@ -34,7 +33,7 @@ _FORLOOP = re.compile(r"\bforloop\b")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled template. `filters` and `partials` name what `f0`, `p0` … stand for in `source`; `places` gives the
+    """A compiled template. `filters` and `partials` name what `F0`, `P0` … stand for in `source`; `places` gives the
     template's line and column for each line of the Python source."""
 
     name: str
@@ -47,6 +46,8 @@ class Program:
 
 class Compiler:
     """Compiles one template in one mode. A dialect overrides the small methods that say how variables are bound."""
+
+    printers = {TEXT: "text", VALUE: "json_value", STRING: "quoted"}
 
     def __init__(self, template: nodes.Template, mode: str, filters: dict[str, Filter]) -> None:
         self.template = template
@@ -132,7 +133,7 @@ class Compiler:
     _cooked: str | None = None  # what is left of a text that an output before it has looked into
 
     def _output(self, output: nodes.Output, following: nodes.Statement | None) -> None:
-        printed = f"{_PRINT[self.now]}({self.value(output.value)})"
+        printed = self.printed(output.value)
         if self.now == STRING and isinstance(following, nodes.Text) and self._pending:
             self._cooked = self.json.read(following.text)  # type: ignore[union-attr]
             parts = split_optional("".join(self._pending), self._cooked)
@@ -144,6 +145,10 @@ class Compiler:
                 return
         self.flush()
         self.emit(f"w({printed})")
+
+    def printed(self, node: nodes.Expression) -> str:
+        """Python source for the text of an output, escaped for where it stands."""
+        return f"{self.printers[self.now]}({self.value(node)})"
 
     def suite(self, statements: tuple[nodes.Statement, ...]) -> None:
         """An indented body, which must leave strings as it found them."""
@@ -270,7 +275,7 @@ class Compiler:
     def partial(self, template: nodes.Expression) -> str:
         """What to call for a template in the present mode: a name bound by the loader, or a look-up by value."""
         if isinstance(template, nodes.Literal) and isinstance(template.value, str):
-            return self._partials.setdefault((template.value, self.now), f"p{len(self._partials)}")
+            return self._partials.setdefault((template.value, self.now), f"P{len(self._partials)}")
         return f"s.partial({self.value(template)}, {self.now!r})"
 
     # --------------------------------------------------------------------------------------------------- variables
@@ -285,14 +290,14 @@ class Compiler:
         for _, temporary, value in fresh:
             self.emit(f"{temporary} = {value}")
         for name, temporary in saved:
-            self.emit(f"{temporary} = v.get({name!r}, UNSET)")
+            self.emit(f"{temporary} = v.get({name!r})")
         for name, temporary, _ in fresh:
             self.emit(f"v[{name!r}] = {temporary}")
         return saved
 
     def unbind(self, saved: list[tuple[str, str]]) -> None:
         for name, temporary in reversed(saved):
-            self.emit(f"restore(v, {name!r}, {temporary})")
+            self.emit(f"v[{name!r}] = {temporary}")
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -326,7 +331,7 @@ class Compiler:
         for name, _ in call.named:
             if name not in known.named:
                 self.fail(f"filter '{call.name}' has no argument '{name}'", call.at)
-        function = self._filters.setdefault(call.name, f"f{len(self._filters)}")
+        function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
         arguments = [*(["s"] if known.metered else []), value, *map(self.value, call.arguments)]
         arguments += [f"{name}={self.value(argument)}" for name, argument in call.named]
         return f"{function}({', '.join(arguments)})"
@@ -344,12 +349,19 @@ class Compiler:
     def _comparison(
         self, operator: str, left: str, right: nodes.Expression, left_node: nodes.Expression | None = None
     ) -> str:
-        if operator in ("==", "!="):
-            source = None
-            if isinstance(right, nodes.Special):
-                source = f"is_{right.name}({left})"
-            elif isinstance(left_node, nodes.Special):
-                source = f"is_{left_node.name}({self.value(right)})"
-            if source:
-                return source if operator == "==" else f"(not {source})"
-        return _COMPARE[operator].format(left, self.value(right))
+        special = self._special(operator, left, right, left_node)
+        return special or _COMPARE[operator].format(left, self.value(right))
+
+    def _special(
+        self, operator: str, left: str, right: nodes.Expression, left_node: nodes.Expression | None
+    ) -> str | None:
+        """`x == empty`, `blank != x`: a test instead of a comparison."""
+        if operator not in ("==", "!="):
+            return None
+        if isinstance(right, nodes.Special):
+            source = f"is_{right.name}({left})"
+        elif isinstance(left_node, nodes.Special):
+            source = f"is_{left_node.name}({self.value(right)})"
+        else:
+            return None
+        return source if operator == "==" else f"(not {source})"

@@ -35,11 +35,10 @@ def _captured(state: runtime.State, out: list[str]) -> str:
 _FUNCTIONS = (
     *(runtime.member, runtime.text, runtime.quoted, runtime.json_value, runtime.equal, runtime.less),
     *(runtime.less_or_equal, runtime.contains, runtime.is_empty, runtime.is_blank, runtime.span),
-    *(runtime.sequence, runtime.turns, runtime.restore, runtime.ForLoop),
+    *(runtime.sequence, runtime.turns, runtime.ForLoop),
 )
 NAMES: dict[str, Any] = {
-    "__builtins__": {"len": len},
-    "UNSET": runtime.UNSET,
+    "__builtins__": {"len": len, "str": str},
     "captured": _captured,
     **{function.__name__: function for function in _FUNCTIONS},
 }
@@ -51,4 +50,8 @@ def dialect(name: str) -> Dialect:
     """The dialect that is called so: `headwater` or `microsoft`."""
     if name == "headwater":
         return HEADWATER
+    if name == "microsoft":
+        from headwater.templates.microsoft.dialect import MICROSOFT  # only who runs it pays for its import
+
+        return MICROSOFT
     raise ValueError(f"no dialect '{name}'")

@@ -6,6 +6,7 @@ but that table, so one engine serves many threads.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from headwater.templates.compiler import STRING, TEXT, VALUE, Program
 from headwater.templates.dialects import dialect as dialect_named
 from headwater.templates.errors import (
     LIMIT,
+    MISSING,
     RENDER,
     SYNTAX,
     FilterError,
@@ -34,7 +36,8 @@ class Engine:
     """Renders the templates of `folders`; of two with the same name, the one in the earlier folder.
 
     `dialect` is `headwater` or `microsoft`; `filters` are plain functions that come on top of the dialect's, for what
-    only a format or an EHR knows; `cache` a folder for code objects (None: memory only). All methods raise
+    only a format or an EHR knows; `version` names the mappings, for Provenance; `cache` is a folder for code objects
+    (None: memory only). All methods raise
     `TemplateError`, a Quarantine, with the template's place.
     """
 
@@ -46,23 +49,28 @@ class Engine:
         dialect: str = "headwater",
         filters: Mapping[str, Callable[..., Any]] | None = None,
         cache: Path | None = None,
+        version: str = "",
     ) -> None:
         self.limits = limits
+        self.version = version
         self.dialect = dialect_named(dialect).extended(filters or {})
         self.folders = Folders(folders, limits.source)
         self._cache = CodeCache(cache)
+        self.codes: dict[str, dict[str, dict[str, str]]] = {}  # Microsoft's code maps, by name and code
         self._functions: dict[tuple[str, str], Function] = {}
+        self._schemas: dict[str, Any] = {}
 
     def render(self, name: str, variables: Mapping[str, Any]) -> str:
         """A template as plain text: outputs are not escaped."""
-        return self._run(name, variables, TEXT)
+        return self.write(name, variables, TEXT)
 
     def build(self, name: str, variables: Mapping[str, Any]) -> Any:
         """A template that is JSON text with tags, as its JSON value: outputs are escaped by where they stand, spare
         commas are forgiven, empty members and items are dropped."""
-        return tidy.parse(self._run(name, variables, VALUE), name)
+        return tidy.parse(self.write(name, variables, VALUE), name)
 
-    def _run(self, name: str, variables: Mapping[str, Any], mode: str) -> str:
+    def write(self, name: str, variables: Mapping[str, Any], mode: str) -> str:
+        """A template's raw text in a mode; JSON text still has its commas marked, `tidy` reads it."""
         try:
             out: list[str] = []
             state = self.dialect.state(self.limits, self)
@@ -104,9 +112,9 @@ class Engine:
         names = dict(self.dialect.names)
         names[_PROGRAM] = program
         for number, each in enumerate(program.filters):
-            names[f"f{number}"] = self.dialect.filters[each].function
+            names[f"F{number}"] = self.dialect.filters[each].function
         for number, (partial, partial_mode) in enumerate(program.partials):
-            names[f"p{number}"] = self._link(names, f"p{number}", partial, partial_mode)
+            names[f"P{number}"] = self._link(names, f"P{number}", partial, partial_mode)
         exec(code, names)
         function: Function = names["template"]
         return function
@@ -130,6 +138,16 @@ class Engine:
         """Compile a template without running it: the filters it uses, and the templates it names."""
         program = self.program(name, mode)
         return program.filters, tuple(sorted({partial for partial, _ in program.partials}))
+
+    def schema(self, name: str) -> Any:
+        """A JSON schema that lies among the templates."""
+        if name not in self._schemas:
+            text = self.folders.resource(name)
+            try:
+                self._schemas[name] = json.loads(text or "")
+            except ValueError:
+                raise TemplateError(MISSING, hint="no such JSON schema, or it cannot be read") from None
+        return self._schemas[name]
 
 
 MODES = (TEXT, VALUE, STRING)

@@ -58,6 +58,16 @@ class Folders:
             raise TemplateError(SYNTAX, place=f"{name}{SUFFIX}", hint="the template is too long")
         return source
 
+    def resource(self, name: str) -> str | None:
+        """The text of another file among the templates (code maps, schemas); None if there is none."""
+        if not _NAME.match(name) or ".." in name.split("/"):
+            return None
+        for folder in self._folders:
+            path = folder / name
+            if path.is_file() and path.stat().st_size <= 16 * self._longest:
+                return path.read_text("utf-8-sig")
+        return None
+
     def names(self) -> list[str]:
         """Every template's name, sorted."""
         found = set()

@@ -7,11 +7,12 @@ into the template's source; the compiler turns it into line and column.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    value: str | int | float | bool | None
+    value: str | int | float | Decimal | bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from typing import Any
 from headwater.templates.errors import FilterError, LimitReached
 from headwater.templates.limits import Limits, Meter
 
-UNSET: Any = object()
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
 _JSON_WORDS = frozenset({"true", "false", "null"})
 
@@ -272,11 +271,3 @@ def turns(state: Meter, value: Any, limit: Any, offset: Any, reverse: bool) -> S
     if limit is not None:
         found = found[: max(integer(limit), 0)]
     return found[::-1] if reverse else found
-
-
-def restore(variables: dict[str, Any], name: str, value: Any) -> None:
-    """Undo the binding of a loop variable or argument."""
-    if value is UNSET:
-        variables.pop(name, None)
-    else:
-        variables[name] = value

@@ -18,10 +18,19 @@ _KEPT = (bool, int, float)  # falsy, and still a value
 def parse(text: str, template: str) -> Any:
     """The JSON value of a rendered template; Quarantine `convert.json` if it is none."""
     try:
-        return pruned(_decoder.decode(collapse(text)))
+        clean = collapse(text)
+        value, end = _decoder.raw_decode(clean)
+        if end == len(clean):
+            return pruned(value)
     except (ValueError, RecursionError):
-        hint = "the template's output is not JSON: a value, a comma or a bracket is missing"
-        raise TemplateError(JSON, place=f"{template}.liquid", hint=hint) from None
+        pass
+    hint = "the template's output is not JSON: a value, a comma or a bracket is missing"
+    raise TemplateError(JSON, place=f"{template}.liquid", hint=hint)
+
+
+def decode(text: str) -> Any:
+    """The first JSON value of a text, without its empties; ValueError if there is none."""
+    return pruned(_decoder.raw_decode(text)[0])
 
 
 def collapse(text: str) -> str:

@@ -1,0 +1,34 @@
+"""The Microsoft dialect, put together."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from headwater.templates.dialects import NAMES, Dialect
+from headwater.templates.errors import FilterError
+from headwater.templates.microsoft import mergediff, runtime
+from headwater.templates.microsoft.compiler import MicrosoftCompiler
+from headwater.templates.microsoft.filters import FILTERS
+from headwater.templates.microsoft.parser import MicrosoftParser
+
+
+def refused(name: Any) -> NoReturn:
+    raise FilterError(f"filter '{name}' has the wrong number of arguments")
+
+
+MICROSOFT = Dialect(
+    "microsoft",
+    MicrosoftParser,
+    MicrosoftCompiler,
+    FILTERS,
+    {
+        **NAMES,
+        **runtime.NAMES,
+        "Decimal": Decimal,
+        "merged": mergediff.merged,
+        "validated": mergediff.validated,
+        "refused": refused,
+    },
+    runtime.MicrosoftState,
+)
