@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.adapters import clients
 from headwater.ehrs import Ehr, load
+from headwater.ehrs.engines import engine_for
 from headwater.model import Delivery, Proposal
 from headwater.settings import Settings
 
@@ -189,18 +189,5 @@ class App:
 
     @cached_property
     def engine_for(self) -> Callable[[Ehr], Engine]:
-        """An EHR's templates: its own folder first, then those it is like, then base."""
-        from headwater.templates.engine import Engine
-
-        made: dict[tuple[str, ...], Engine] = {}
-
-        def engine_for(ehr: Ehr) -> Engine:
-            if ehr.folders not in made:
-                made[ehr.folders] = Engine(template_folders(self.settings.mappings, ehr))
-            return made[ehr.folders]
-
-        return engine_for
-
-
-def template_folders(mappings: Path, ehr: Ehr) -> tuple[Path, ...]:
-    return (*(mappings / "ehrs" / folder for folder in ehr.folders), mappings / "base")
+        """Each EHR's templates, code maps and filters."""
+        return engine_for(self.settings.mappings)

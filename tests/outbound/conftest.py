@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headwater.bootstrap import template_folders
+from headwater.ehrs.engines import template_folders
 from headwater.ehrs import Ehr, load
 from headwater.formats import write_request
 from headwater.model import Person, Proposal, ProposalState, Resource, SourceRecord, WriteRequest

@@ -7,12 +7,12 @@ resolves, exactly one Patient is there, Provenance tells where it all came from,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from headwater.ehrs import Ehr
 from headwater.errors import Quarantine
 from headwater.fhir.ids import content_id
 from headwater.fhir.references import references
@@ -23,35 +23,6 @@ from headwater.templates.engine import Engine
 
 _NAMESPACE = "urn:headwater"
 _PARTICIPANT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-
-
-class Ehr(Protocol):
-    """What this step asks of an EHR; `headwater.ehrs.Ehr` is one."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def folders(self) -> tuple[str, ...]: ...
-
-    @property
-    def feed(self) -> Feed: ...
-
-
-class Feed(Protocol):
-    """See `headwater.ehrs.Feed`."""
-
-    @property
-    def time_zone(self) -> str: ...
-
-    @property
-    def default_authority(self) -> str: ...
-
-    @property
-    def authorities(self) -> Mapping[str, str]: ...
-
-    @property
-    def message_types(self) -> Mapping[str, str]: ...
 
 
 def convert(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
@@ -70,29 +41,6 @@ def convert(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
     _check_references(resources)
     _check_valid(resources)
     return Converted(kind, tuple(resources), event_time, unread)
-
-
-def engine_for(mappings: Path, *, cache: Path | None = None) -> Callable[[Ehr], Engine]:
-    """Each EHR's templates and filters, made when first asked for: its own folders first, then those it is like, then
-    `base`. A template `hl7v2/segment/PID` of an EHR is `ehrs/<ehr>/inbound/hl7v2/segment/PID.liquid`."""
-    made: dict[str, Engine] = {}
-
-    def make(ehr: Ehr) -> Engine:
-        if ehr.id not in made:
-            made[ehr.id] = _engine(mappings, ehr, cache)
-        return made[ehr.id]
-
-    return make
-
-
-def _engine(mappings: Path, ehr: Ehr, cache: Path | None) -> Engine:
-    from headwater.formats.codes import CodeMaps
-    from headwater.formats.hl7v2.filters import filters
-
-    own = [mappings / "ehrs" / folder for folder in ehr.folders or (ehr.id,)]
-    codes = CodeMaps([*(folder / "codes" for folder in own), mappings / "base" / "codes"])
-    folders = [*(folder / "inbound" for folder in own), *own, mappings / "base"]
-    return Engine(folders, filters=filters(ehr, codes), cache=cache)
 
 
 # ------------------------------------------------------------------------------------------------------------- HL7 v2
@@ -114,7 +62,7 @@ def _from_hl7v2(body: bytes, ehr: Ehr, engine: Engine) -> tuple[str, list[Resour
     event_time = message.event_time
     if event_time is None:
         raise Quarantine("convert.time_missing", place="MSH-7", hint="neither EVN-2 nor MSH-7 says when it happened")
-    variables = {"message": message, "ehr": {"id": ehr.id, "default_authority": ehr.feed.default_authority}}
+    variables = {"message": message, "ehr": {"id": ehr.name, "default_authority": ehr.feed.default_authority}}
     built = engine.build(template, variables).get("resources", [])
     return kind, built, event_time, message.unread()
 
@@ -195,7 +143,7 @@ def _agent(role: str, system: str, value: str) -> Resource:
 
 
 def _version(engine: Engine) -> str:
-    return str(getattr(engine, "version", "") or "unversioned")
+    return engine.version or "unversioned"
 
 
 # ------------------------------------------------------------------------------------------------------------- checks

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from headwater.fhir.ids import content_id
 from headwater.formats.codes import CodeMaps, Coding
 from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.message import Component, Field, Group, Repetition, Segment, Value
@@ -33,7 +32,7 @@ class Sender(Protocol):
     """What the filters need to know of an EHR: `headwater.ehrs.Ehr` is one."""
 
     @property
-    def id(self) -> str: ...
+    def name(self) -> str: ...
 
     @property
     def feed(self) -> SendersFeed: ...
@@ -46,9 +45,10 @@ class SendersFeed(Protocol):
     def authorities(self) -> Mapping[str, str]: ...
 
 
-def filters(sender: Sender, codes: CodeMaps) -> Mapping[str, Filter]:
-    """All of them, by the name that templates call them by."""
-    return {**_OF_ANY_SENDER, **_Systems(sender, codes).filters(), **_Codes(sender, codes).filters()}
+def filters(sender: Sender, codes: CodeMaps, content_id: Callable[..., str]) -> Mapping[str, Filter]:
+    """All of them, by the name that templates call them by. `content_id` is `headwater.fhir.ids.content_id`."""
+    systems = _Systems(sender, codes, content_id)
+    return {**_OF_ANY_SENDER, **systems.filters(), **_Codes(sender, codes).filters()}
 
 
 # ---------------------------------------------------------------------------------------------------- systems and ids
@@ -57,10 +57,11 @@ def filters(sender: Sender, codes: CodeMaps) -> Mapping[str, Filter]:
 class _Systems:
     """Who gave an identifier, as a URI; and ids made from what is identified."""
 
-    def __init__(self, sender: Sender, codes: CodeMaps) -> None:
-        self._ehr = sender.id
+    def __init__(self, sender: Sender, codes: CodeMaps, content_id: Callable[..., str]) -> None:
+        self._ehr = sender.name
         self._authorities = sender.feed.authorities
         self._codes = codes
+        self._content_id = content_id
 
     def filters(self) -> Mapping[str, Filter]:
         return {
@@ -104,7 +105,7 @@ class _Systems:
     def id(self, resource_type: Any, *parts: Any) -> str | None:
         """The id of a resource of this EHR, None when nothing identifies it (see docs/ids.md)."""
         said = [_text(part) for part in parts]
-        return content_id(self._ehr, _text(resource_type), *said) if any(said) else None
+        return self._content_id(self._ehr, _text(resource_type), *said) if any(said) else None
 
     def record_numbers(self, value: Any) -> list[Repetition]:
         """The identifiers of a field, first the one by which this EHR knows the patient: of an authority that the
@@ -129,7 +130,7 @@ class _Codes:
     """Codes to standard ones. What has no target stays what it was."""
 
     def __init__(self, sender: Sender, codes: CodeMaps) -> None:
-        self._ehr = sender.id
+        self._ehr = sender.name
         self._codes = codes
 
     def filters(self) -> Mapping[str, Filter]:
