@@ -16,12 +16,13 @@ _FIRST = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "b
 
 
 def scope_of(node: dict[str, Any]) -> dict[str, str]:
-    """`fullUrl` of each entry → the resource type it holds."""
+    """`fullUrl` of each entry → the resource type it holds; nothing where that is not certain."""
     scope: dict[str, str] = {}
     for _, entry in _entries(node):
-        url, resource = entry.get("fullUrl"), entry.get("resource")
-        if type(url) is str and type(resource) is dict and type(resource.get("resourceType")) is str:
-            scope[url] = resource["resourceType"]
+        url = entry.get("fullUrl")
+        if type(url) is str:
+            kind = tables.resource_name(entry.get("resource"))
+            scope[url] = kind if scope.get(url, kind) == kind else ""
     return scope
 
 

@@ -33,8 +33,8 @@ def check_resource(node: Any, scope: Scope) -> Faults | None:
     """Any resource, with what it contains; a Bundle with its entries."""
     if type(node) is not dict:
         return [("", "structure", "expected a resource: an object with a resourceType")]
-    kind = node.get("resourceType")
-    if type(kind) is not str or kind not in tables.resource_names():
+    kind = tables.resource_name(node)
+    if not kind:
         return [(".resourceType", "resource_type", "expected one of the resource types of FHIR R4")]
     own: Faults = []
     if "contained" in node:
@@ -49,10 +49,8 @@ def check_resource(node: Any, scope: Scope) -> Faults | None:
 
 def _check_contained(node: Any, scope: Scope) -> Faults | None:
     """A contained resource shares the scope of the one it lives in, and may not contain more (dom-2)."""
-    kind = node.get("resourceType") if type(node) is dict else None
-    if type(kind) is str and kind in tables.resource_names():
-        return check_of_type(kind)(node, scope)
-    return check_resource(node, scope)
+    kind = tables.resource_name(node)
+    return check_of_type(kind)(node, scope) if kind else check_resource(node, scope)
 
 
 # -------------------------------------------------------------------------------------------------------------- objects

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from headwater.fhir import tables
+
 Faults = list[tuple[str, str, str]]
 
 
 def scope_of(node: dict[str, Any]) -> dict[str, str]:
     """`#id` of each contained resource and `#` of the container itself → resource type."""
-    scope = {"#": str(node.get("resourceType"))}
+    scope = {"#": tables.resource_name(node)}
     for _, inner in _contained(node):
         if type(inner.get("id")) is str:
-            scope[f"#{inner['id']}"] = str(inner.get("resourceType"))
+            scope[f"#{inner['id']}"] = tables.resource_name(inner)
     return scope
 
 

@@ -71,6 +71,12 @@ def resource_names() -> frozenset[str]:
     return frozenset(_tables()["resources"])
 
 
+def resource_name(node: Any) -> str:
+    """The resource type of parsed JSON; empty if it is none of R4's."""
+    kind = node.get("resourceType") if type(node) is dict else None
+    return kind if type(kind) is str and kind in resource_names() else ""
+
+
 @cache
 def elements(type_name: str) -> tuple[Element, ...]:
     """A type's elements, the inherited ones first. Raises KeyError for a type that R4 does not have."""

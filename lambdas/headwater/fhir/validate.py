@@ -36,8 +36,7 @@ def validate(resource: Resource) -> list[Issue]:
     Takes any parsed JSON and never raises. Numbers may be int, float or Decimal: that decimals keep their
     precision is up to whoever parsed them.
     """
-    kind = resource.get("resourceType") if isinstance(resource, dict) else None
-    root = kind if isinstance(kind, str) and kind in tables.resource_names() else "Resource"
+    root = tables.resource_name(resource) or "Resource"
     try:
         faults = check_resource(resource, {})
     except RecursionError:
