@@ -18,6 +18,7 @@ from headwater.persons.profile import Profile, profile_of
 
 _SAME_NAME = frozenset({"equal", "nickname", "part"})
 _ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
+_SLIPS = frozenset({"close", "swapped", "year"})
 _SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
 # What a veto leaves: likely enough to be looked at, never enough to pass.
 _VETOED_AT_MOST = 0.99
@@ -107,17 +108,25 @@ def _rule(levels: Levels) -> str:
     alike = levels.given in _ALIKE_NAME and levels.family in _SAME_FAMILY
     if levels.record == "equal" and alike and levels.birth_date in ("equal", "default"):
         return "same MRN of the same authority, same name and birth date"
-    if levels.birth_date != "equal":
-        return ""
-    if levels.ssn == "equal" and levels.given in _ALIKE_NAME:
+    if levels.birth_date == "equal" and levels.ssn == "equal" and levels.given in _ALIKE_NAME:
         return "same Social Security number, name and birth date"
-    named = levels.given in _SAME_NAME and levels.family == "equal" and levels.sex != "different"
-    no_conflict = levels.ssn not in ("close", "different") and levels.middle != "different"
-    settled = levels.generation in ("equal", "missing")
     reached = levels.home in ("one", "several") or levels.email == "equal" or levels.ssn == "last_four"
-    if named and no_conflict and settled and reached:
+    if not reached or levels.middle == "different" or levels.ssn == "different":
+        return ""
+    exact = levels.given == levels.family == "equal"
+    agreeing = levels.sex != "different" and levels.ssn != "close"
+    if levels.birth_date == "equal" and (exact or (agreeing and _name_held(levels))):
         return "same name, birth date and home, and nothing against it"
+    if exact and agreeing and levels.birth_date in _SLIPS and levels.generation in ("equal", "missing"):
+        return "same name and home, and a slip in the birth date"
     return ""
+
+
+def _name_held(levels: Levels) -> bool:
+    """Whether a name can be one person's: family names change by marriage, given names to nicknames, not both."""
+    if levels.given in _SAME_NAME or levels.given == "swapped":
+        return levels.family in _SAME_FAMILY or levels.given == "equal"
+    return False
 
 
 def _vetoes(levels: Levels, *, unnamed: bool) -> tuple[str, ...]:
@@ -125,6 +134,7 @@ def _vetoes(levels: Levels, *, unnamed: bool) -> tuple[str, ...]:
     newborn = levels.given == "newborn" and levels.ssn != "equal" and levels.record != "equal"
     found = {
         "a twin may differ in nothing but the given name": _twin(levels),
+        "a twin may differ in nothing but the middle name": _twin_by_middle_name(levels),
         "different generations (Sr, Jr, III)": levels.generation == "different",
         "sex and given name both differ": levels.sex == "different" and levels.given not in _ALIKE_NAME,
         "two live MRNs of one authority": levels.record == "two_of_one",
@@ -140,10 +150,21 @@ def _twin(levels: Levels) -> bool:
     return levels.given == "different" and same_birth and levels.family in _SAME_FAMILY
 
 
+def _twin_by_middle_name(levels: Levels) -> bool:
+    """Juan Carlos and Juan Pablo, born on one day to one family."""
+    return levels.middle == "different" and levels.given in _SAME_NAME and levels.birth_date == "equal"
+
+
 def _contradictions(levels: Levels) -> tuple[str, ...]:
-    """What an honest update of one person does not do, even where the score still is high."""
+    """What an honest update of one person does not do, however much of the household still agrees."""
+    renamed, reborn = levels.given == "different", levels.birth_date == "different"
+    one_person = levels.middle in ("equal", "initial") or levels.ssn in ("equal", "last_four", "close")
     found = {
-        "a twin may differ in nothing but the given name": _twin(levels) and levels.ssn != "equal",
-        "different generations (Sr, Jr, III)": levels.generation == "different",
+        "a twin may differ in nothing but the given name": _twin(levels) and not one_person,
+        "different generations (Sr, Jr, III)": levels.generation == "different"
+        or (levels.generation == "one_sided" and reborn),
+        "given name and birth date both differ": renamed and reborn,
+        "given and family name both differ": renamed and levels.family == "different",
+        "sex and given name both differ": renamed and levels.sex == "different",
     }
     return tuple(veto for veto, holds in found.items() if holds)
