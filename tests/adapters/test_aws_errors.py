@@ -36,6 +36,7 @@ def test_what_passes_by_itself_is_a_retry_that_quotes_nothing(error: Exception) 
         raise error
     assert raised.value.code == "inbox.unavailable"
     assert "SMITH" not in str(raised.value)
+    assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
 
 

@@ -170,7 +170,65 @@ def test_a_store_that_is_down_is_a_retry_that_quotes_nothing(served: Served) -> 
         down.read("Patient/secret")
     assert raised.value.code == "store.unavailable"
     assert "secret" not in str(raised.value)
+    assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+class Answering:
+    """An HTTP client to which the store always answers the same."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self._answer = urllib3.HTTPResponse(body=body, status=status)
+
+    def request(self, *_: Any, **__: Any) -> urllib3.HTTPResponse:
+        return self._answer
+
+
+def answered(status: int, body: Any) -> HealthLakeFhirStore:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    http: Any = Answering(status, raw)
+    return HealthLakeFhirStore("https://healthlake.test/datastore/x/r4/", CREDENTIALS, "us-east-1", http=http)
+
+
+def test_only_the_places_of_an_outcome_are_told() -> None:
+    issues = [
+        {"diagnostics": "SMITH^JON", "expression": ["Patient.name.where(family='SMITH')", "Patient.birthDate"]},
+        {"diagnostics": "SMITH^JON", "location": ["Patient.name[0]"]},
+        {"diagnostics": "SMITH^JON"},
+    ]
+    with pytest.raises(Quarantine) as raised:
+        answered(400, {"resourceType": "OperationOutcome", "issue": issues}).transact([PATIENT])
+    assert raised.value.place == "Patient.birthDate, Patient.name[0]"
+    assert "SMITH" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>SMITH</html>", b"[]", b'{"issue": "SMITH"}', b'{"issue": [1, {"expression": [2, "S MITH"]}]}']
+)
+def test_a_refusal_in_any_other_shape_is_a_refusal_all_the_same(body: bytes) -> None:
+    with pytest.raises(Quarantine) as raised:
+        answered(400, body).transact([PATIENT])
+    assert "SMITH" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        {"resourceType": "Bundle", "entry": []},
+        {"resourceType": "Bundle", "entry": [{"response": {"status": "201"}}]},
+        {"resourceType": "Bundle", "entry": [{"response": {"status": "500", "etag": 'W/"1"'}}]},
+    ],
+)
+def test_a_success_that_proves_nothing_is_tried_again(body: Any) -> None:
+    with pytest.raises(Retry):
+        answered(200, body).transact([PATIENT])
+
+
+def test_a_version_may_come_in_the_location_instead_of_the_etag() -> None:
+    response = {"status": "200 OK", "location": "https://healthlake.test/datastore/x/r4/Patient/p1/_history/7"}
+    store = answered(200, {"resourceType": "Bundle", "entry": [{"response": response}]})
+    assert store.transact([PATIENT]) == ["Patient/p1/_history/7"]
 
 
 @pytest.mark.parametrize("reference", ["", "Patient", "Patient/", "Patient/..", "Patient/a/b", "Patient/a?x", "a b/c"])

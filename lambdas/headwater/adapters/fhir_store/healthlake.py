@@ -155,8 +155,9 @@ def _places(answer: urllib3.BaseHTTPResponse) -> Iterator[str]:
         return
     issues = outcome.get("issue") if isinstance(outcome, dict) else None
     for issue in issues if isinstance(issues, list) else ():
-        for expression in issue.get("expression") or issue.get("location") or ():
-            if _PLACE.fullmatch(expression):
+        paths = (issue.get("expression") or issue.get("location")) if isinstance(issue, dict) else None
+        for expression in paths if isinstance(paths, list) else ():
+            if isinstance(expression, str) and _PLACE.fullmatch(expression):
                 yield expression
 
 
