@@ -62,11 +62,9 @@ class Running:
     def token(self, user: str = "dr.rivera") -> str:
         """An access token for a local user (`local/aws/tokens.py`), good for half an hour."""
         basic = base64.b64encode(f"{user}:{passwords(self.data / 'users')[user]}".encode()).decode()
-        request = urllib.request.Request(
-            f"{self.api}/oauth2/token",
-            data=b"grant_type=client_credentials",
-            headers={"Authorization": f"Basic {basic}"},
-        )
+        headers = {"Authorization": f"Basic {basic}"}
+        form = b"grant_type=client_credentials"
+        request = urllib.request.Request(f"{self.api}/oauth2/token", data=form, headers=headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return str(json.load(answer)["access_token"])
 

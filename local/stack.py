@@ -76,6 +76,7 @@ class Stack:
         self._children: dict[str, Child] = {}
         self._guard = threading.RLock()
         self._stopping = threading.Event()
+        self._supervised = False  # from then on, what dies is started again
         self._lock: TextIO | None = None
         self.running: Running
 
@@ -129,6 +130,7 @@ class Stack:
         for name in ("poller", "api"):
             self.wait_ready(name)
         self.running.save()
+        self._supervised = True
         threading.Thread(target=self._keep_alive, daemon=True, name="keep-alive").start()
 
     def _launch_world(self, ports: Mapping[str, int]) -> None:
@@ -218,9 +220,8 @@ class Stack:
         """Until a process answers HTTP. Raises StackError when it does not in time, or died at its start."""
         deadline = time.monotonic() + seconds
         child = self._children[name]
-        supervised = hasattr(self, "running") and (self.data / "stack.json").exists()
         while not _answers(child.probe):
-            dead = not child.alive and not supervised
+            dead = not child.alive and not self._supervised
             if dead or time.monotonic() > deadline:
                 log = self.data / "logs" / f"{name}.log"
                 raise StackError(f"{name} {'died' if dead else 'did not become ready'}; see {log}\n{_tail(log)}")
