@@ -1,7 +1,8 @@
 """Bad days on demand: faults in the drill's words, which turn what one request does into something else.
 
 `POST /_sim/faults {"fault": "drop_after_commit", "on": "POST Observation", "count": 1}`. `on` is a method, or a method
-and a resource type, or TOKEN; `count` is how many requests it hits (null: all); `seconds` is how long it lasts.
+and a resource type, or TOKEN; `count` is how many requests it hits (null: all, as for what is a state and no event);
+`seconds` is how long it lasts.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Faults:
     def add(self, wish: Mapping[str, Any]) -> Fault:
         """Raises ValueError for a fault or argument that this EHR cannot inject."""
         arguments = {key: value for key, value in wish.items() if key not in ("fault", "on", "count", "seconds")}
-        name, count, seconds = str(wish.get("fault")), wish.get("count", 1), wish.get("seconds")
+        name, seconds = str(wish.get("fault")), wish.get("seconds")
+        count = wish.get("count", None if name in _STATES else 1)
         if name not in KNOWN:
             raise ValueError(f"unknown fault; known: {', '.join(sorted(KNOWN))}")
         if not (count is None or type(count) is int) or not isinstance(wish.get("on", ""), str):
@@ -169,3 +171,4 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
     "masked_element": lambda e, a: replace(e, masked=(*e.masked, str(a["element"]))),
 }
 _ON = {"token_ttl": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*", "version_bump": "PUT"}
+_STATES = frozenset({"patient_merge_redirect", "masked_element"})  # they last until they are cleared

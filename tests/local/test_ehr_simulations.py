@@ -332,6 +332,12 @@ def test_the_faults_are_words_of_the_drill() -> None:
     assert set(KNOWN) == drill
 
 
+def test_the_guide_names_every_fault() -> None:
+    guide = (ROOT / "docs" / "ehrs.md").read_text()
+    table = guide.partition("| fault | arguments |")[2]
+    assert {name for name in KNOWN if f"`{name}`" in table} == set(KNOWN)
+
+
 # ----------------------------------------------------------------------------------------------------------- chart
 
 
