@@ -28,7 +28,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
 def read(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
         return file.read()
 
 
@@ -127,11 +127,7 @@ def main() -> int:
     options.add_argument("--cache", type=Path, help="folder for compiled templates")
     options.add_argument("--smoke", action="store_true")
     chosen = options.parse_args()
-    cases = [
-        case
-        for case in json.loads(read(chosen.cases))["cases"]
-        if chosen.format in (None, case["format"])
-    ]
+    cases = [case for case in json.loads(read(chosen.cases))["cases"] if chosen.format in (None, case["format"])]
     converters: dict[tuple[str, str], Converter] = {}
     passed: Counter[str] = Counter()
     shown: Counter[str] = Counter()

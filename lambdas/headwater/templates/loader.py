@@ -12,13 +12,13 @@ import marshal
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import CodeType
 
 from headwater.templates.compiler import Program
 from headwater.templates.errors import MISSING, SYNTAX, TemplateError
 
-VERSION = 1  # of the compiler's output; raise it with every change there
 SUFFIX = ".liquid"
 _NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)*\Z")
 
@@ -77,6 +77,15 @@ class Folders:
         return sorted(found)
 
 
+@cache
+def _compiler() -> str:
+    """A hash of this package's own source: code that another compiler made is never used."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 class CodeCache:
     """Compiled programs on disk; `folder` None keeps nothing."""
 
@@ -85,7 +94,7 @@ class CodeCache:
 
     @staticmethod
     def key(*parts: str) -> str:
-        told = [sys.implementation.cache_tag or "python", str(VERSION), *parts]
+        told = [sys.implementation.cache_tag or "python", _compiler(), *parts]
         return hashlib.sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()
 
     def get(self, key: str) -> tuple[Program, CodeType] | None:

@@ -14,7 +14,10 @@ from headwater.templates import tidy
 from headwater.templates.errors import JSON, TemplateError
 from headwater.templates.jsontext import MARK
 
-_TOKEN = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|[{}\[\],:]|[^\s{}\[\],:"]+|"')
+_TOKEN = re.compile(
+    r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|[{}\[\],:]|true|false|null|'
+    r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?(?:0|[1-9]\d*))?"
+)
 
 
 def parse(text: str, template: str) -> Any:
@@ -37,7 +40,7 @@ def _carefully(text: str, template: str) -> Any:
 
 def _marked(text: str) -> list[str]:
     """The tokens, commas between values marked; what is no token at all is dropped, as ANTLR's lexer drops it."""
-    return [MARK if token == "," else token for token in _TOKEN.findall(text) if token != '"']
+    return [MARK if token == "," else token for token in _TOKEN.findall(text)]
 
 
 def _refuse(template: str) -> NoReturn:

@@ -30,8 +30,8 @@ class _Element:
         self.comments = 0
 
     def value(self, empty: bool) -> Any:
-        """`<x/>` is nil, `<x></x>` an empty text; else the members."""
-        if not self.attributes and self.comments == len(self.children) < 2 and not self.texts:
+        """`<x/>` is nil, `<x></x>` an empty text; else the members (none for a lone comment)."""
+        if not self.attributes and not self.children and not self.texts:
             return None if empty else ""
         members: dict[str, Any] = {}
         for name, child in self.children:
@@ -56,7 +56,8 @@ def _add(members: dict[str, Any], name: str, value: Any) -> None:
 class _Builder:
     """Expat's handlers. DOCTYPE is refused, so there are no entities to expand."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: bytes) -> None:
+        self.source = source
         self.parser = expat.ParserCreate(namespace_separator=None)
         self.parser.buffer_text = True
         self.parser.ordered_attributes = True
@@ -67,7 +68,6 @@ class _Builder:
         self.parser.StartDoctypeDeclHandler = self.doctype
         self.root: dict[str, Any] = {}
         self._open: list[_Element] = []
-        self._started_at = -1
         self._prefixes: dict[str, str] = {}
         self._default = ""
         self._pending = ""
@@ -81,7 +81,6 @@ class _Builder:
             self._namespaces(attributes)
         kept = {key: _BREAKS.sub("", value) for key, value in attributes.items() if self._keep(key, value)}
         self._open.append(_Element(self._named(name), kept))
-        self._started_at = self.parser.CurrentByteIndex
 
     def _namespaces(self, attributes: dict[str, str]) -> None:
         self._default = attributes.get("xmlns", "")
@@ -105,8 +104,8 @@ class _Builder:
     def end(self, _: str) -> None:
         self._settle()
         element = self._open.pop()
-        empty = self.parser.CurrentByteIndex == self._started_at
-        value = element.value(empty)
+        at = self.parser.CurrentByteIndex  # right behind `<x/>`, but at the `<` of `</x>`
+        value = element.value(self.source[at - 2 : at] == b"/>")
         if self._open:
             self._open[-1].children.append((element.name, value))
         else:
@@ -135,23 +134,20 @@ def parse(text: str) -> dict[str, Any]:
     """The variable `msg`. Raises Quarantine `convert.input` for what is no XML."""
     if not text.strip():
         _refuse("there is no document (Microsoft 1202)")
-    builder = _Builder()
+    builder = _Builder(_undeclared(text))
     try:
-        builder.parser.Parse(text.encode("utf-8", "surrogatepass") if _declares_utf8(text) else _undeclared(text), True)
+        builder.parser.Parse(builder.source, True)
     except expat.ExpatError as error:
         _refuse("the document is not XML", f"line {error.lineno}, column {error.offset + 1}")
     document = {"_originalData": _BREAKS.sub("", text)}
     return {**builder.root, **document}
 
 
-def _declares_utf8(text: str) -> bool:
-    head = text[:200].lower()
-    return "encoding" not in head or "utf-8" in head
-
-
 def _undeclared(text: str) -> bytes:
-    """The text is decoded already: what its declaration says about bytes is no longer true."""
-    return re.sub(r"(<\?xml[^>]*?)\s+encoding\s*=\s*(?:\"[^\"]*\"|'[^']*')", r"\1", text, count=1).encode()
+    """As UTF-8, which the declaration may deny: the text is decoded already."""
+    return re.sub(r"(<\?xml[^>]*?)\s+encoding\s*=\s*(?:\"[^\"]*\"|'[^']*')", r"\1", text, count=1).encode(
+        "utf-8", "replace"
+    )
 
 
 def _refuse(hint: str, place: str = "") -> NoReturn:

@@ -14,6 +14,7 @@ from headwater.templates.errors import TemplateError
 from headwater.templates.filters import Filter
 from headwater.templates.jsontext import MARK, JsonText
 
+BATCHES = ("batch_render", "batch_render_parallel")
 _COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
@@ -221,11 +222,11 @@ class MicrosoftCompiler(Compiler):
         return f"({self._seen[path]} := {source})"
 
     def call(self, call: nodes.Call, value: str) -> str:
+        if call.name in BATCHES and len(call.arguments) > 1:
+            return self._batch(call, value, TEXT, ",")
         known = self.known.get(call.name)
         if known is None:
             return value  # an unknown filter passes its input on
-        if call.name in ("batch_render", "batch_render_parallel") and len(call.arguments) > 1:
-            return self._batch(call, value, TEXT, ",")
         if not known.least <= len(call.arguments) <= known.most:
             return f"refused({call.name!r})"
         function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
@@ -244,7 +245,7 @@ class MicrosoftCompiler(Compiler):
         """An output between values that ends in `batch_render` renders its items as JSON text, commas marked."""
         if self.now == VALUE and isinstance(node, nodes.Pipe) and not isinstance(self.json, _Loose):
             *before, last = node.calls
-            if last.name.startswith("batch_render") and len(last.arguments) > 1:
+            if last.name in BATCHES and len(last.arguments) > 1:
                 value = nodes.Pipe(node.value, tuple(before)) if before else node.value
                 return self._batch(last, self.value(value), VALUE, MARK)
         return super().printed(node)

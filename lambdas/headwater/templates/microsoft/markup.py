@@ -22,9 +22,7 @@ _FILTER = re.compile(rf"(?:\s+|{FRAGMENT}|,)+")
 _FILTER_NAME = re.compile(r"\s*(\w+)")
 _ARGUMENT = re.compile(rf"(?::|,)\s*({FRAGMENT})")
 _PART = re.compile(r"\[[^\]]+\]|[\w\-]+\??")
-_TERM = re.compile(
-    rf"(?:\b(?:\s?and\s?|\s?or\s?)\b|(?:\s*(?!\b(?:\s?and\s?|\s?or\s?)\b)(?:{FRAGMENT}|\S+)\s*)+)"
-)
+_TERM = re.compile(rf"(?:\b(?:\s?and\s?|\s?or\s?)\b|(?:\s*(?!\b(?:\s?and\s?|\s?or\s?)\b)(?:{FRAGMENT}|\S+)\s*)+)")
 _CONDITION = re.compile(rf"({FRAGMENT})\s*([=!<>a-zA-Z_]+)?\s*({FRAGMENT})?")
 _INTEGER = re.compile(r"[+-]?\d{1,18}\Z")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]+\Z")
@@ -32,10 +30,10 @@ _RANGE = re.compile(r"\((\S+)\.\.(\S+)\)\Z")
 _OPERATORS = {
     **{each: each for each in ("==", "!=", "<", "<=", ">", ">=", "contains")},
     "<>": "!=",
-    **{each: "startswith" for each in ("startsWith", "startswith", "starts_with")},
-    **{each: "endswith" for each in ("endsWith", "endswith", "ends_with")},
-    **{each: "haskey" for each in ("hasKey", "haskey", "has_key")},
-    **{each: "hasvalue" for each in ("hasValue", "hasvalue", "has_value")},
+    **dict.fromkeys(("startsWith", "startswith", "starts_with"), "startswith"),
+    **dict.fromkeys(("endsWith", "endswith", "ends_with"), "endswith"),
+    **dict.fromkeys(("hasKey", "haskey", "has_key"), "haskey"),
+    **dict.fromkeys(("hasValue", "hasvalue", "has_value"), "hasvalue"),
 }
 _WORDS: dict[str, Expression] = {
     "": Literal(None),

@@ -13,7 +13,9 @@ from headwater.templates.microsoft.runtime import MicrosoftState
 from headwater.templates.microsoft.schema import errors as schema_errors
 from headwater.templates.tidy import collapse
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|//[^\n]*|/\*.*?\*/|[{}\[\],:]|[^\s{}\[\],:"\'/]+|/', re.DOTALL)
+_TOKEN = re.compile(
+    r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|//[^\n]*|/\*.*?\*/|[{}\[\],:]|[^\s{}\[\],:"\'/]+|/', re.DOTALL
+)
 _CHOICE = "[x]"
 
 

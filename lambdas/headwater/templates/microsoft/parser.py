@@ -133,7 +133,9 @@ class MicrosoftParser(Parser):
         template = self._named(match[1], token.at + match.start(1))
         alias = match[1][1:-1]
         item = markup.resolve(match[3] or alias, token.at) if match[3] or alias.isidentifier() else None
-        return Include(template, markup.attributes(token.text, token.at), token.at, False, item, bool(item), alias.lower())
+        return Include(
+            template, markup.attributes(token.text, token.at), token.at, False, item, bool(item), alias.lower()
+        )
 
     def tag_render(self, token: Token) -> Statement:
         self.unknown(token)
@@ -143,7 +145,7 @@ class MicrosoftParser(Parser):
         template = self._named(match[2], token.at + match.start(2))
         return Evaluate(match[1].lower(), template, markup.attributes(token.text, token.at), token.at)
 
-    def tag_mergeDiff(self, token: Token) -> Statement:  # noqa: N802 - the tag's name
+    def tag_mergeDiff(self, token: Token) -> Statement:
         value = markup.resolve(token.text.strip(), token.at)
         body, _ = self.until(token, "endmergeDiff")
         return MergeDiff(value, body, token.at)

@@ -127,7 +127,7 @@ FILTERS = registry.of(
         "is_nan": is_nan,
         "abs": lambda value: abs(double(value)),
         "pow": power,
-        "random": lambda limit: random.randrange(max(integer(limit), 1)),  # noqa: S311 - no secret
+        "random": lambda limit: random.randrange(max(integer(limit), 1)),
         "sign": _sign,
         "truncate_number": lambda value: float(math.trunc(double(value))),
         "divide": divide,
