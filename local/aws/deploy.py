@@ -70,13 +70,7 @@ def _apply(cloudformation: Any, template: Template) -> str:
     }
     known = _describe(cloudformation, template.stack)
     if known is None:
-        try:
-            cloudformation.create_stack(**wanted)
-        except ClientError:
-            # What was half made goes again, else the next try would meet its remains.
-            if _describe(cloudformation, template.stack) is not None:
-                cloudformation.delete_stack(StackName=template.stack)
-            raise
+        cloudformation.create_stack(**wanted)
         return "created"
     if tag in known.get("Tags", []):
         return "unchanged"

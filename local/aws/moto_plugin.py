@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from moto.cloudformation import parsing
 from moto.cloudformation.custom_model import CustomModel
 from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import Stack, cloudformation_backends
 from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models.table import Table
 from moto.kms.models import Key
@@ -76,10 +78,25 @@ def install(healthlake_url: str) -> None:
         cache.cache_clear()
     mend(CustomModel, create_from_cloudformation_json=classmethod(_custom_resource))
     mend(parsing, parse_and_create_resource=_create_or_name)
+    mend(Stack, create_resources=_create_or_roll_back)
 
 
 _KEPT: list[type] = []  # __subclasses__ holds them weakly
 _moto_create = parsing.parse_and_create_resource
+_moto_create_all = Stack.create_resources
+
+
+def _create_or_roll_back(stack: Stack) -> None:
+    """All of a new stack or nothing, as CloudFormation rolls back; moto would leave the first half behind."""
+    try:
+        _moto_create_all(stack)
+    except Exception:
+        made, wanted = stack.resource_map._parsed_resources, stack.resource_map._resource_json_map
+        for logical_id in reversed([name for name in made if name in wanted]):
+            with suppress(Exception):
+                stack.resource_map._delete_resource(made[logical_id], wanted[logical_id])
+        cloudformation_backends[stack.account_id][stack.region_name].stacks.pop(stack.stack_id, None)
+        raise
 
 
 def _create_or_name(
