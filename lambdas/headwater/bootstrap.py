@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from headwater.outbound.propose import Propose
     from headwater.outbound.review_api import ReviewApi
     from headwater.outbound.send import Send
-    from headwater.pipeline import Ingest
     from headwater.persons.policy import MatchingPolicy
+    from headwater.pipeline import Ingest
     from headwater.ports import Archive, AuditLog, EhrApis, Inbox, PersonIndex, Proposals, Queue, Watch
     from headwater.templates.engine import Engine
 
@@ -189,5 +189,6 @@ class App:
 
     @cached_property
     def engine_for(self) -> Callable[[Ehr], Engine]:
-        """Each EHR's templates, code maps and filters."""
+        """An EHR's templates: its own folders first, then those it is like, then base."""
+
         return engine_for(self.settings.mappings)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from headwater.ehrs.engines import template_folders
 from headwater.ehrs import Ehr, load
+from headwater.ehrs.engines import engine_for
 from headwater.formats import write_request
 from headwater.model import Person, Proposal, ProposalState, Resource, SourceRecord, WriteRequest
 from headwater.outbound.propose import Propose
@@ -126,8 +126,7 @@ def wish(resource: Resource | None = None, *, to: str = TARGET, origin: str = SO
 @pytest.fixture(scope="session")
 def mappings() -> tuple[Mapping[str, Ehr], MatchingPolicy, Callable[[Ehr], Engine]]:
     ehrs = load(MAPPINGS)
-    engines = {name: Engine(template_folders(MAPPINGS, ehr)) for name, ehr in ehrs.items()}
-    return ehrs, load_policy(MAPPINGS), lambda ehr: engines[ehr.name]
+    return ehrs, load_policy(MAPPINGS), engine_for(MAPPINGS)
 
 
 @pytest.fixture

@@ -97,5 +97,3 @@ def _deliver_until_final(desk: Desk, mortal: Desk, intent: str, settles: list[bo
 
 def _fresh(desk: Desk) -> Desk:
     return Desk(desk.ehrs, desk.policy, desk.persons, ChartEhr(desk.chart.patients), desk.engine_for)
-
-

@@ -1,0 +1,63 @@
+"""headwater up: the local stack until Ctrl-C. headwater status: what runs, and where."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from headwater.model import MessageState, ProposalState
+from local.cli.options import add_target, target_of
+from local.stack import Stack
+from local.target import DATA, Target
+
+
+def add(commands: Any) -> None:
+    starting: argparse.ArgumentParser = commands.add_parser(
+        "up",
+        help="start the local stack and keep it up",
+        description="AWS, HealthLake and the simulated EHRs on this laptop, with the real functions, until Ctrl-C. "
+        "State stays in the folder.",
+    )
+    starting.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="its folder (%(default)s)")
+    starting.add_argument("--fresh", action="store_true", help="forget what earlier runs left in DIR")
+    starting.set_defaults(run=up)
+    looking: argparse.ArgumentParser = commands.add_parser(
+        "status", help="what runs where, and how many messages and write-backs are in which state"
+    )
+    add_target(looking)
+    looking.set_defaults(run=status)
+
+
+def up(options: argparse.Namespace) -> int:
+    with Stack(options.data, fresh=options.fresh):
+        _print_status(Target.local(options.data))
+        print("Ctrl-C stops it.")
+        threading.Event().wait()
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    _print_status(target_of(options))
+    return 0
+
+
+def _print_status(target: Target) -> None:
+    table = Table(show_header=False, min_width=60)
+    table.add_row("feed queue", target.feed_queue_url)
+    table.add_row("review API", target.review_url)
+    if target.running:
+        for ehr, url in target.running.ehrs.items():
+            table.add_row(f"{ehr} (simulated)", url)
+    table.add_section()
+    for state in MessageState:
+        table.add_row(f"messages {state.value}", str(len(target.app.inbox.list(state, limit=10_000))))
+    for proposal_state in ProposalState:
+        count = len(target.app.proposals.list(proposal_state, limit=10_000))
+        if count:
+            table.add_row(f"write-backs {proposal_state.value}", str(count))
+    Console().print(table)
