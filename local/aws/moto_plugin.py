@@ -23,7 +23,7 @@ from typing import Any
 from moto.cloudformation import parsing
 from moto.cloudformation.custom_model import CustomModel
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import Stack, cloudformation_backends
+from moto.cloudformation.models import CloudFormationBackend
 from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models.table import Table
 from moto.kms.models import Key
@@ -78,24 +78,28 @@ def install(healthlake_url: str) -> None:
         cache.cache_clear()
     mend(CustomModel, create_from_cloudformation_json=classmethod(_custom_resource))
     mend(parsing, parse_and_create_resource=_create_or_name)
-    mend(Stack, create_resources=_create_or_roll_back)
+    mend(CloudFormationBackend, create_stack=_create_or_roll_back)
 
 
 _KEPT: list[type] = []  # __subclasses__ holds them weakly
 _moto_create = parsing.parse_and_create_resource
-_moto_create_all = Stack.create_resources
+_moto_create_stack = CloudFormationBackend.create_stack
 
 
-def _create_or_roll_back(stack: Stack) -> None:
+def _create_or_roll_back(backend: CloudFormationBackend, *args: Any, **kwargs: Any) -> Any:
     """All of a new stack or nothing, as CloudFormation rolls back; moto would leave the first half behind."""
+    known = set(backend.stacks)
     try:
-        _moto_create_all(stack)
+        return _moto_create_stack(backend, *args, **kwargs)
     except Exception:
-        made, wanted = stack.resource_map._parsed_resources, stack.resource_map._resource_json_map
-        for logical_id in reversed([name for name in made if name in wanted]):
-            with suppress(Exception):
-                stack.resource_map._delete_resource(made[logical_id], wanted[logical_id])
-        cloudformation_backends[stack.account_id][stack.region_name].stacks.pop(stack.stack_id, None)
+        for stack_id in set(backend.stacks) - known:
+            resources = backend.stacks.pop(stack_id).resource_map
+            made, wanted = resources._parsed_resources, resources._resource_json_map
+            for logical_id in reversed([name for name in made if name in wanted]):
+                with suppress(Exception):
+                    resources._delete_resource(made[logical_id], wanted[logical_id])
+            for name in [name for name, export in backend.exports.items() if export.exporting_stack_id == stack_id]:
+                del backend.exports[name]
         raise
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,7 @@ def gateway(issuer: Issuer, echo: Echo) -> Gateway:
     return Gateway([Route("ANY /{proxy+}", True, REVIEW)], issuer, echo)
 
 
-def asked(
-    method: str = "GET", path: str = "/proposals", *, query: str = "", body: bytes = b"", **headers: str
-) -> Asked:
+def asked(method: str = "GET", path: str = "/proposals", query: str = "", body: bytes = b"", **headers: str) -> Asked:
     return Asked(method, path, query, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
@@ -52,9 +51,7 @@ def bearer(issuer: Issuer, user: str = "dr.rivera") -> str:
     return f"Bearer {issuer.token(user, issuer.passwords[user])}"
 
 
-def test_a_good_token_reaches_the_function_with_its_claims_as_text(
-    gateway: Gateway, issuer: Issuer, echo: Echo
-) -> None:
+def test_a_good_token_reaches_the_function_with_its_claims(gateway: Gateway, issuer: Issuer, echo: Echo) -> None:
     answer = gateway.answer(asked(authorization=bearer(issuer)))
     assert (answer.status, answer.body, answer.headers["x-own"]) == (201, b"made", "1")
     claims = echo.events[0]["requestContext"]["authorizer"]["jwt"]["claims"]
@@ -166,17 +163,14 @@ def test_the_most_precise_deployed_route_wins(issuer: Issuer, echo: Echo) -> Non
     def resource(kind: str, identity: str, **properties: Any) -> Resource:
         return Resource(f"AWS::{kind}", "s", identity, identity, properties, {})
 
+    route = partial(resource, "ApiGatewayV2::Route")
     found = [
         resource("Lambda::Function", "review", Handler="h.h"),
         resource("Lambda::Function", "open", Handler="h.h"),
         resource("ApiGatewayV2::Integration", "i1", IntegrationUri="arn:aws:lambda:us-east-1:1:function:review"),
         resource("ApiGatewayV2::Integration", "i2", IntegrationUri="arn:aws:lambda:us-east-1:1:function:open"),
-        resource(
-            "ApiGatewayV2::Route", "r1", RouteKey="ANY /{proxy+}", Target="integrations/i1", AuthorizationType="JWT"
-        ),
-        resource(
-            "ApiGatewayV2::Route", "r2", RouteKey="GET /health", Target="integrations/i2", AuthorizationType="NONE"
-        ),
+        route("r1", RouteKey="ANY /{proxy+}", Target="integrations/i1", AuthorizationType="JWT"),
+        route("r2", RouteKey="GET /health", Target="integrations/i2", AuthorizationType="NONE"),
     ]
     gateway = Gateway(deployed_routes(found), issuer, echo)
     assert gateway.answer(asked(path="/health")).status == 201
