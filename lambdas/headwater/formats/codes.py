@@ -32,16 +32,13 @@ class CodeMaps:
     def find(self, name: str, code: str, system: str = "") -> Coding | None:
         """The target of a code as a FHIR Coding (`system`, `code`, `display` as far as known), None without one.
 
-        `system` is the code's own system URI. Case is ignored when the exact spelling is not there. Raises
-        Quarantine('convert.codes_missing' | 'convert.codes_malformed') for a map that is not there or not a map.
+        `system` is the code's own system URI. Case counts: mM is no mm. Raises Quarantine('convert.codes_missing' |
+        'convert.codes_malformed') for a map that is not there or not a map.
         """
         found = self._maps.get(name)
         if found is None:
             found = self._maps[name] = self._read(name)
-        for key in ((system, code), ("", code), (system, code.lower()), ("", code.lower())):
-            if key in found:
-                return found[key]
-        return None
+        return found[system, code] if (system, code) in found else found.get(("", code))
 
     def _read(self, name: str) -> _Map:
         files = [folder / f"{name}.csv" for folder in self._folders]
@@ -51,8 +48,7 @@ class CodeMaps:
         found: dict[tuple[str, str], Coding | None] = {}
         for file in reversed(present):
             found |= _rows(file)
-        lowered = {(system, code.lower()): target for (system, code), target in found.items()}
-        return lowered | found
+        return found
 
 
 def _rows(file: Path) -> _Map:

@@ -139,6 +139,7 @@ class _Codes:
             "coding": self.coding,
             "codings": self.codings,
             "coding_system": self.coding_system,
+            "unit": self.unit,
         }
 
     def code(self, value: Any, name: str) -> str | None:
@@ -170,6 +171,22 @@ class _Codes:
             elif display:
                 same.setdefault("display", display)
         return found
+
+    def unit(self, value: Any) -> dict[str, str] | None:
+        """`unit` as sent and `code` in UCUM of OBX-6 or a like field; no code when the map `units` has none.
+
+        Many senders write m^2 or 10^3 and do not escape the caret: then the whole field is the unit.
+        """
+        if not isinstance(value, Value):
+            return None
+        whole = value.text.strip()
+        mapped = self._codes.find("units", whole)
+        code, display, system = (_text(value.lookup(number)) for number in (1, 2, 3))
+        if mapped or (display[:1].isdigit() and not system):
+            return {"unit": whole, "code": mapped["code"] if mapped else ""}
+        mapped = self.coding(value, "units")
+        is_ucum = self.coding_system(system) == "http://unitsofmeasure.org"
+        return {"unit": display or code, "code": mapped["code"] if mapped else code if is_ucum else ""}
 
     def coding_system(self, value: Any) -> str | None:
         """The URI of a coding system as CWE-3 names it (HL7 table 0396), an OID, or a URI."""
@@ -248,17 +265,19 @@ def _quantity(value: Any) -> dict[str, str] | None:
     return {"value": number, **({"comparator": comparator} if comparator else {})}
 
 
-def _range(value: Any) -> dict[str, str] | None:
-    """`low` and `high` of a reference range as OBX-7 writes it (chapter 7.4.2.7): `3.5-5.1`, `<200`, `>=60`."""
+def _range(value: Any) -> dict[str, dict[str, str]] | None:
+    """`low` and `high`, each as `quantity` gives it, of a reference range as OBX-7 writes it (chapter 7.4.2.7):
+    `3.5-5.1`, `<200`, `>=60`. What FHIR's SimpleQuantity has no room for, whether the bound belongs to it, is in the
+    text that goes with it."""
     text = _text(value).strip()
     both = _RANGE.fullmatch(text)
     if both:
         low, high = (_quantity(bound) for bound in both.groups())
-        return {"low": low["value"], "high": high["value"]} if low and high else None
+        return {"low": low, "high": high} if low and high else None
     one = _quantity(text)
     if not one or "comparator" not in one:
         return None
-    return {"high" if one["comparator"].startswith("<") else "low": one["value"]}
+    return {"high" if one.pop("comparator").startswith("<") else "low": one}
 
 
 def _positive_int(value: Any) -> int | None:

@@ -15,6 +15,11 @@ from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.escapes import unescape
 
 NULL = '""'
+# Versions, acknowledgement modes, character set, set ids (chapter 2.15.9; the first field of most segments).
+_ABOUT_THE_MESSAGE = frozenset(
+    {"MSH-12", "MSH-13", "MSH-14", "MSH-15", "MSH-16", "MSH-18", "EVN-1"}
+    | {f"{name}-1" for name in ("PID", "NK1", "PV1", "AL1", "DG1", "PR1", "IN1", "OBR", "OBX", "NTE", "SPM", "GT1")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,9 +303,12 @@ class Message(Group):
         return super().lookup(name)
 
     def unread(self) -> tuple[str, ...]:
-        """`OBX-17` for each field that some segment fills and no template looked at, each once, in order."""
+        """`OBX-17` for each field that some segment fills and no template looked at, each once, in order.
+
+        What says how the message is written, and nothing about a patient, does not count.
+        """
         found = {f"{segment.id}-{number}": None for segment in self.segments for number in segment.unread()}
-        return tuple(found)
+        return tuple(place for place in found if place not in _ABOUT_THE_MESSAGE)
 
     def nulls(self) -> tuple[str, ...]:
         """`PID-19` for each field that holds the explicit null, each once, in order."""

@@ -1,0 +1,98 @@
+"""The golden pairs: each `examples/<name>.hl7` and the `<name>.json` that it becomes, for the base and for each EHR.
+
+    PYTHONPATH=lambdas:. python -m tests.mappings.examples      # write what is made now; then read the diff
+
+What changes with every edit of a mapping (its version in Provenance) is left out of the JSON files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from headwater.ehrs import Ehr, load
+from headwater.ehrs.engines import engine_for
+from headwater.ehrs.profile import Feed, PatientIdentity
+from headwater.inbound.convert import convert
+from headwater.model import Converted, Envelope
+from headwater.templates.engine import Engine
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+# What the standards say has no EHR; its examples are of one that has nothing special.
+PLAIN = Ehr(
+    title="No EHR in particular",
+    family="plain",
+    patient=PatientIdentity(identifier_system=""),
+    feed=Feed(time_zone="America/New_York"),
+    name="example",
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One pair of files, and the EHR that sent the message."""
+
+    message: Path
+    ehr: Ehr
+
+    @property
+    def expected(self) -> Path:
+        return self.message.with_suffix(".json")
+
+    def convert(self) -> Converted:
+        return convert(envelope(self.ehr, self.message.read_bytes()), self.ehr, engine(self.ehr.name))
+
+    def __str__(self) -> str:
+        return f"{self.ehr.name}/{self.message.stem}"
+
+
+@cache
+def ehrs() -> dict[str, Ehr]:
+    return {PLAIN.name: PLAIN, **load(MAPPINGS)}
+
+
+@cache
+def engine(ehr: str) -> Engine:
+    return engine_for(MAPPINGS)(ehrs()[ehr])
+
+
+def envelope(ehr: Ehr, body: bytes, content_type: str = "application/hl7-v2") -> Envelope:
+    key = f"{ehr.name}/{hashlib.sha256(body).hexdigest()}"
+    return Envelope(key, ehr.name, content_type, body, archive_key=f"raw/{key}")
+
+
+def examples() -> Iterator[Example]:
+    for message in sorted(MAPPINGS.glob("base/hl7v2/examples/*.hl7")):
+        yield Example(message, PLAIN)
+    for message in sorted(MAPPINGS.glob("ehrs/*/examples/*.hl7")):
+        yield Example(message, ehrs()[message.parts[-3]])
+
+
+def written(converted: Converted) -> dict[str, Any]:
+    """A conversion as its JSON file has it."""
+    resources: list[dict[str, Any]] = json.loads(json.dumps(converted.resources))
+    for agent in resources[-1]["agent"]:
+        if agent["who"].get("identifier", {}).get("system") == "urn:headwater:mappings":
+            del agent["who"]["identifier"], agent["who"]["display"]
+    return {
+        "kind": converted.kind,
+        "event_time": converted.event_time.isoformat(),
+        "unread": list(converted.unread),
+        "resources": resources,
+    }
+
+
+def main() -> None:
+    for example in examples():
+        text = json.dumps(written(example.convert()), ensure_ascii=False, indent=1)
+        example.expected.write_text(f"{text}\n", encoding="utf-8")
+        print(example)
+
+
+if __name__ == "__main__":
+    main()
