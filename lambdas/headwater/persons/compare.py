@@ -12,9 +12,9 @@ from datetime import date
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile
 
-# Jaro-Winkler from which two spellings of a family name, or of a given name of the same first letter, may be a slip.
-_CLOSE_FAMILY = 0.90
-_CLOSE_GIVEN = 0.90
+# Jaro-Winkler from which two spellings of a family name may be a slip. For given names it is no use: Jonah and Jonathan
+# are alike by it, Jon and Jonathan less so.
+_ALIKE = 0.90
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
         return "initial" if one[0] == other[0] else "different"
     if one in b.middle or other in a.middle or one in b.given[1:] or other in a.given[1:]:
         return "middle"
-    return "close" if _slip(one, other, _CLOSE_GIVEN) else "different"
+    return "close" if _slip(one, other) else "different"
 
 
 def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
@@ -83,18 +83,26 @@ def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
         return "equal"
     if set(a) & set(b):
         return "part"
-    if any(_slip(one, other, _CLOSE_FAMILY) for one in a for other in b):
+    if any(_slip(one, other) or _alike(one, other) for one in a for other in b):
         return "close"
     return "different"
 
 
-def _slip(one: str, other: str, threshold: float) -> bool:
-    """Whether two words are one edit apart, or close by Jaro-Winkler; words of up to three letters are never a slip."""
-    if min(len(one), len(other)) <= 3:
+def _slip(one: str, other: str) -> bool:
+    """Whether two words are one edit apart, two if both are long; words of up to three letters are never a slip."""
+    shorter = min(len(one), len(other))
+    if shorter <= 3:
         return False
-    from rapidfuzz.distance import OSA, JaroWinkler  # only when names differ: most pairs never need it
+    from rapidfuzz.distance import OSA  # only when names differ: most pairs never need it
 
-    return OSA.distance(one, other, score_cutoff=1) <= 1 or JaroWinkler.similarity(one, other) >= threshold
+    edits = 2 if shorter >= 8 else 1
+    return OSA.distance(one, other, score_cutoff=edits) <= edits
+
+
+def _alike(one: str, other: str) -> bool:
+    from rapidfuzz.distance import JaroWinkler
+
+    return min(len(one), len(other)) > 3 and JaroWinkler.similarity(one, other, score_cutoff=_ALIKE) >= _ALIKE
 
 
 def _birth_date(a: date | None, b: date | None) -> str:
@@ -147,8 +155,8 @@ def _shared(a: frozenset[str], b: frozenset[str]) -> str:
 def _middle(a: tuple[str, ...], b: tuple[str, ...]) -> str:
     if not a or not b:
         return "missing"
-    if a == b or (set(a) & set(b) and len(a[0]) > 1):
-        return "equal" if len(a[0]) > 1 else "initial"
+    if any(len(word) > 1 for word in set(a) & set(b)):
+        return "equal"
     return "initial" if a[0][0] == b[0][0] and 1 in (len(a[0]), len(b[0])) else "different"
 
 
