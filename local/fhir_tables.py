@@ -75,6 +75,7 @@ CORRECTED = {
     "AuditEvent.source.observer": (
         "1..1 Reference(Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson)"
     ),
+    "Bundle.entry.response.outcome": "0..1 Resource",
     "DetectedIssue.status": "1..1 code(observation-status)",
     "EvidenceVariable.characteristic": "1..* EvidenceVariable.characteristic",
     "EvidenceVariable.characteristic.description": "0..1 string",

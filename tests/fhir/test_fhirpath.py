@@ -70,7 +70,7 @@ part.where(coding.intersect(%resource.coding).exists()).empty() | status.exists(
 
 UNDECIDED = """
 missing | missing = 'x' | missing > 3 | low > other
-start < status | missing and yes | missing or no | missing.not()
+start < '2026' | missing and yes | missing or no | missing.not()
 yes implies missing | missing.startsWith('x') | count.startsWith('x')
 status.toInteger() > 3 | missing in ('a' | 'b')
 """
