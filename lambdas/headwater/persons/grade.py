@@ -20,8 +20,8 @@ _SAME_NAME = frozenset({"equal", "nickname", "part"})
 _ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
 _SLIPS = frozenset({"close", "swapped", "year"})
 _SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
-# What a veto leaves: likely enough to be looked at, never enough to pass.
-_VETOED_AT_MOST = 0.99
+# The most that a veto leaves: likely enough to be looked at, never enough to pass.
+_NOT_CERTAIN = 0.99
 
 
 def grade(a: Traits, b: Traits, policy: MatchingPolicy) -> Grade:
@@ -34,10 +34,12 @@ def grade_profiles(a: Profile, b: Profile, policy: MatchingPolicy) -> Grade:
     levels = compare(a, b, policy)
     rule, vetoes = _rule(levels), _vetoes(levels, unnamed=a.unnamed or b.unnamed)
     confidence = calibrated(score(levels, policy), policy)
+    if not _weighed(levels, policy):
+        confidence = min(confidence, _NOT_CERTAIN)
     if rule:
         confidence = max(confidence, policy.rule_confidence)
     if vetoes:
-        confidence = min(confidence, _VETOED_AT_MOST)
+        confidence = min(confidence, _NOT_CERTAIN)
     evidence = (*([f"rule: {rule}"] if rule else []), *(f"veto: {veto}" for veto in vetoes), *words(levels))
     return Grade(_verdict(confidence, policy), confidence, evidence)
 
@@ -54,7 +56,7 @@ def grade_person(incoming: Profile, person: Person, policy: MatchingPolicy) -> G
     vetoes = tuple(dict.fromkeys(word for one in grades for word in one.evidence if word.startswith("veto: ")))
     if best.verdict is not Verdict.SAME or not vetoes:
         return best
-    return Grade(Verdict.POSSIBLE, _VETOED_AT_MOST, (*vetoes, *best.evidence))
+    return Grade(Verdict.POSSIBLE, _NOT_CERTAIN, (*vetoes, *best.evidence))
 
 
 def still_same(old: Traits, new: Traits, policy: MatchingPolicy) -> Grade:
@@ -75,6 +77,11 @@ def still_same(old: Traits, new: Traits, policy: MatchingPolicy) -> Grade:
 def score(levels: Levels, policy: MatchingPolicy) -> float:
     """Log odds: the sum of what each comparison weighs. Levels without a weight weigh nothing."""
     return policy.intercept + sum(policy.weights.get(name, {}).get(level, 0.0) for name, level in cells(levels))
+
+
+def _weighed(levels: Levels, policy: MatchingPolicy) -> bool:
+    """Whether every comparison has a weight: what was never measured may be possible, but is not certain."""
+    return all(level in policy.weights.get(name, ()) for name, level in cells(levels))
 
 
 def cells(levels: Levels) -> Iterable[tuple[str, str]]:

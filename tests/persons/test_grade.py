@@ -1,0 +1,160 @@
+"""grade: what passes by itself, what a person must see, and what is nobody's business."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from headwater.model import Person, SourceRecord, Traits, Verdict
+from headwater.persons.grade import calibrated, grade, grade_person, still_same
+from headwater.persons.policy import MatchingPolicy
+from headwater.persons.profile import profile_of
+from tests.persons.conftest import person
+
+PHONE = {"phone": "7132345678"}
+HOME: dict[str, Any] = {"address_lines": ("120 Oak St",), "postal_code": "77002"}
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rule"),
+    [
+        (person(**PHONE), person("Jon Quintero", **PHONE), "same name, birth date and home"),
+        (person(**HOME), person("JONATHAN QUINTERRO", **HOME), "same name, birth date and home"),
+        (person("Quintero Jonathan", **PHONE), person(**PHONE), "same name, birth date and home"),
+        (person("Ana Meyer", **PHONE), person("Ana Brandt", **PHONE), "same name, birth date and home"),
+        (person(born="1971-04-05", **HOME), person(born="1971-05-04", **HOME), "a slip in the birth date"),
+        (person(ids="SS:219345678"), person("Jon Brandt", ids="SS:219-34-5678"), "same Social Security number"),
+        (person(ids="MR:77", born="1971-01-01"), person(ids="MR:77", born="1971-01-01"), "same MRN"),
+        (person(ids="SS:219345678"), person(ids="SS:xxx-xx-5678"), "same name, birth date and home"),
+    ],
+)
+def test_a_rule_accepts(one: Traits, other: Traits, rule: str, policy: MatchingPolicy) -> None:
+    found = grade(one, other, policy)
+    assert found.verdict is Verdict.SAME
+    assert found.confidence >= 0.999
+    assert rule in found.evidence[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "veto"),
+    [
+        (person(**HOME), person("Nathaniel Quintero", **HOME), "but the given name"),
+        (person("Juan Carlos Ruiz", **HOME), person("Juan Pablo Ruiz", **HOME), "but the middle name"),
+        (person(suffix="Jr", **HOME), person(suffix="Sr", **HOME), "different generations"),
+        (person(ids="MR:77", **HOME), person(ids="MR:78", **HOME), "two live MRNs"),
+        (person("Leo Ruiz", **HOME), person("Baby Ruiz", **HOME), "newborn"),
+        (person(ids="SS:219345678", **HOME), person(ids="SS:401112222", **HOME), "different Social Security numbers"),
+    ],
+)
+def test_a_veto_leaves_it_to_a_person(one: Traits, other: Traits, veto: str, policy: MatchingPolicy) -> None:
+    found = grade(one, other, policy)
+    assert found.verdict is Verdict.POSSIBLE
+    assert any(veto in word for word in found.evidence if word.startswith("veto: "))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        person(ids="SS:219345678", born="1999-09-09"),  # a guarantor's number on a child
+        person(),  # a namesake born on the same day
+        person(born="", **PHONE),
+        Traits(),
+    ],
+)
+def test_what_is_not_certain_is_not_the_same(other: Traits, policy: MatchingPolicy) -> None:
+    assert grade(person(ids="SS:219345678", **PHONE), other, policy).verdict is not Verdict.SAME
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        person("Walter Brandt", "1950-12-30"),
+        person("Maria Quintero", "1969-01-15", gender="female", **HOME),  # his wife
+        person("Leo Quintero", "2015-07-08", **HOME),  # his son
+        person("Jonathan Quintero", "1990-11-11"),
+    ],
+)
+def test_others_are_others(other: Traits, policy: MatchingPolicy) -> None:
+    assert grade(person(**HOME), other, policy).verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize("name", ["Unknown Trauma", "John Doe"])
+def test_nobody_with_no_name_is_linked_by_himself(name: str, policy: MatchingPolicy) -> None:
+    assert grade(person(name, **HOME), person(name, **HOME), policy).verdict is not Verdict.SAME
+
+
+def test_evidence_holds_words_and_no_values(policy: MatchingPolicy) -> None:
+    everything = person("Jonathan Paul Quintero", ids="MR:77 SS:219345678", emails=("jq@example.org",), **HOME | PHONE)
+    said = " ".join(grade(everything, everything, policy).evidence).lower()
+    for value in ("jonathan", "paul", "quintero", "1971", "77", "219345678", "5678", "jq@", "oak", "713"):
+        assert value not in said
+    assert "birth date equal" in said
+
+
+def of(*traits: Traits) -> Person:
+    return Person("p", 1, tuple(SourceRecord(f"r{n}", "e", one, NOON) for n, one in enumerate(traits)))
+
+
+def test_a_person_is_as_like_as_the_likest_record(policy: MatchingPolicy) -> None:
+    incoming = profile_of(person("Jon Quintero", **PHONE), policy)
+    assert grade_person(incoming, of(person(born=""), person(**PHONE)), policy).verdict is Verdict.SAME
+
+
+def test_one_record_that_contradicts_spoils_a_person(policy: MatchingPolicy) -> None:
+    incoming = profile_of(person(**PHONE), policy)
+    found = grade_person(incoming, of(person(**PHONE), person("Nathaniel Quintero", **PHONE)), policy)
+    assert found.verdict is Verdict.POSSIBLE
+    assert found.evidence[0].startswith("veto: ")
+
+
+def test_a_person_without_records_is_like_nobody(policy: MatchingPolicy) -> None:
+    assert grade_person(profile_of(person(), policy), of(), policy).verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        person(**HOME | PHONE),
+        person("Jon Quintero"),
+        person("Jonathan -", ""),
+        Traits(),
+        person("Jonathan Brandt", **PHONE),  # married
+        person(born="1971-04-28", **PHONE),  # corrected
+        person(**HOME, gender="female"),  # corrected
+    ],
+)
+def test_an_honest_update_is_the_same(new: Traits, policy: MatchingPolicy) -> None:
+    assert still_same(person(ids="MR:77", **PHONE), new, policy).verdict is Verdict.SAME
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        person("Walter Brandt", "1950-12-30"),
+        person("Nathaniel Quintero", **PHONE),
+        person("Leo Quintero", "2015-07-08", **PHONE),
+        person("Maria Quintero", gender="female", **PHONE),
+        person("Walter Brandt", **PHONE),
+        person(suffix="Jr", born="1995-02-02", **PHONE),
+    ],
+)
+def test_an_overlay_is_not(new: Traits, policy: MatchingPolicy) -> None:
+    old = person(ids="MR:77", **PHONE)
+    assert still_same(old, replace(new, identifiers=old.identifiers), policy).verdict is Verdict.DIFFERENT
+
+
+def test_a_combination_that_was_never_weighed_is_not_certain(policy: MatchingPolicy) -> None:
+    sure = replace(policy, calibration=((-1.0, 0.9999), (1.0, 0.9999)))
+    namesake = person("Jonathan Paul Quintero")
+    assert grade(namesake, namesake, sure).verdict is Verdict.SAME
+    unweighed = replace(sure, weights={**sure.weights, "ssn": {}})
+    assert grade(namesake, namesake, unweighed).verdict is Verdict.POSSIBLE
+
+
+def test_confidence_follows_the_calibration_line(policy: MatchingPolicy) -> None:
+    line = replace(policy, calibration=((-1.0, 0.1), (1.0, 0.5)))
+    assert [calibrated(x, line) for x in (-9, -1, 0, 1, 9)] == pytest.approx([0.1, 0.1, 0.3, 0.5, 0.5])

@@ -1,0 +1,79 @@
+"""policy: the shipped data is sound, and a slip in it is an error that names the place."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from headwater.errors import HeadwaterError
+from headwater.persons.normalise import given_words
+from headwater.persons.policy import FILE, NICKNAMES, MatchingPolicy, load_policy, read_nicknames
+from tests.persons.conftest import MAPPINGS
+
+
+def test_only_what_is_certain_passes_by_itself(policy: MatchingPolicy) -> None:
+    assert policy.thresholds.same == 0.999
+    assert policy.rule_confidence >= policy.thresholds.same
+    assert max(confidence for _, confidence in policy.calibration) < 1
+
+
+def test_ignored_values_stand_in_their_normal_form(policy: MatchingPolicy) -> None:
+    ignore = policy.ignore
+    for phone in ignore.phones | ignore.ssns:
+        assert phone.isdigit()
+    for names in (ignore.names, ignore.newborn_names, {word for pair in ignore.unidentified for word in pair.split()}):
+        assert all(given_words(name) == (name,) for name in names)
+
+
+def test_nicknames_stand_in_their_normal_form_once_per_line(policy: MatchingPolicy) -> None:
+    text = (MAPPINGS / NICKNAMES).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(lines) > 400
+    for line in lines:
+        formal, _, short = line.partition(":")
+        names = [formal, *short.split()]
+        assert len(set(names)) == len(names), line
+        assert all(given_words(name) == (name,) for name in names), line
+
+
+def test_nicknames_hold_both_ways_but_do_not_chain() -> None:
+    names = read_nicknames(
+        ["# comment", "", "nicholas: nick cole # trailing", "christian: chris", "christopher: chris"]
+    )
+    assert names["nick"] == {"nicholas"}
+    assert names["nicholas"] == {"nick", "cole"}
+    assert "cole" not in names["nick"]
+    assert "christopher" not in names["christian"]
+
+
+def test_a_salt_from_outside_replaces_the_shipped_one() -> None:
+    assert load_policy(MAPPINGS, salt="ours").salt == b"ours"
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        (("[rules]", "[ruled]"), "rules"),
+        (("same = 0.999", "same = 'sure'"), "sure"),
+        (("same = 0.999", "sane = 0.999"), "sane"),
+        (("calibration = [", "calibration = [\n  [99.0, 0.5],"), "must rise"),
+        (("[thresholds]", "[thresholds"), "line"),
+    ],
+)
+def test_a_slip_in_the_file_names_the_place(tmp_path: Path, change: tuple[str, str], hint: str) -> None:
+    for name in (FILE, NICKNAMES):
+        shutil.copy(MAPPINGS / name, tmp_path)
+    text = (tmp_path / FILE).read_text(encoding="utf-8")
+    assert change[0] in text
+    (tmp_path / FILE).write_text(text.replace(*change, 1), encoding="utf-8")
+    with pytest.raises(HeadwaterError) as raised:
+        load_policy(tmp_path)
+    assert raised.value.code == "policy.unreadable"
+    assert hint in str(raised.value)
+
+
+def test_no_file_is_an_error_too(tmp_path: Path) -> None:
+    with pytest.raises(HeadwaterError):
+        load_policy(tmp_path)
