@@ -120,7 +120,12 @@ def _create_or_name(
 
 
 class _Made:
-    """What all our types have in common. A mixin, because moto sees only direct subclasses of its own model."""
+    """What all our types have in common. A mixin, because moto sees only direct subclasses of its own model.
+
+    `behind` is moto's own model of what was made, which also knows how to delete it.
+    """
+
+    behind: Any = None
 
     def is_created(self) -> bool:
         return True
@@ -140,6 +145,13 @@ class _Made:
     ) -> Any:
         """Keeps what there is: rows and secrets stay; a changed key schema needs a new data folder."""
         return original_resource
+
+    @classmethod
+    def delete_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Properties, account_id: str, region_name: str
+    ) -> None:
+        if cls.behind is not None:
+            cls.behind.delete_from_cloudformation_json(resource_name, cloudformation_json, account_id, region_name)
 
 
 def _recorded_type(cfn_type: str, maker: Maker, name_property: str) -> type[CloudFormationModel]:
@@ -333,6 +345,8 @@ def _custom_resource(
 class _GlobalTable(_Made, CloudFormationModel):
     """CDK's TableV2, made as moto's table; only the first replica's view exists here."""
 
+    behind = Table
+
     @staticmethod
     def cloudformation_name_type() -> str:
         return "TableName"
@@ -392,6 +406,8 @@ class _Secret(_Made, CloudFormationModel):
 class _Bucket(_Made, CloudFormationModel):
     """moto's bucket, with the versioning and Object Lock that moto's CloudFormation drops."""
 
+    behind = FakeBucket
+
     @staticmethod
     def cloudformation_name_type() -> str:
         return "BucketName"
@@ -419,6 +435,8 @@ class _Bucket(_Made, CloudFormationModel):
 
 class _Key(_Made, CloudFormationModel):
     """moto's key, with its policy as the text that moto's own KMS calls expect."""
+
+    behind = Key
 
     @staticmethod
     def cloudformation_name_type() -> str:
