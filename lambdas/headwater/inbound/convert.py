@@ -73,25 +73,31 @@ def _from_hl7v2(body: bytes, ehr: Ehr, engine: Engine) -> tuple[str, list[Resour
 def _lift(built: Sequence[Resource]) -> list[Resource]:
     """All resources flat: what a template wrote whole in the place of a reference becomes a reference and a resource.
 
-    A lifted resource comes after the one it was in.
+    A lifted resource comes after the one it was in. Extensions whose value the message did not have are left out.
     """
     found: list[Resource] = []
     for resource in built:
         place = len(found)
         found.append(resource)
-        found[place] = {name: _without_resources(value, name, found) for name, value in resource.items()}
+        found[place] = _members(resource, found)
     return found
 
 
-def _without_resources(node: Any, name: str, found: list[Resource]) -> Any:
+def _members(node: Resource, found: list[Resource]) -> Resource:
+    flat = {name: _flat(value, name, found) for name, value in node.items()}
+    return {name: value for name, value in flat.items() if value not in ({}, [])}
+
+
+def _flat(node: Any, name: str, found: list[Resource]) -> Any:
     if node.__class__ is list:
-        return [_without_resources(item, name, found) for item in node]
+        items = [_flat(item, name, found) for item in node]
+        return [item for item in items if len(item) > 1] if name == "extension" else items
     if node.__class__ is not dict:
         return node
     if "resourceType" in node and name != "contained":
         found.extend(_lift([node]))
         return {"reference": f"{node['resourceType']}/{node.get('id', '')}"}
-    return {key: _without_resources(value, key, found) for key, value in node.items()}
+    return _members(node, found)
 
 
 def _merge(resources: Sequence[Resource]) -> list[Resource]:
