@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from headwater.adapters.ehr.connection import Connection
 from headwater.adapters.ehr.fhir import FhirApi
@@ -126,6 +132,31 @@ def test_a_failed_tls_handshake_is_certain_to_have_sent_nothing(millennium: Site
     assert all(b"Observation" not in bytes_ for bytes_ in asked)
 
 
+def test_https_is_spoken_with_who_proves_to_be_the_host_and_with_nobody_else(
+    millennium: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = self_signed("localhost", tmp_path)
+    serving.load_cert_chain(certificate)
+    body = b'{"resourceType":"Observation","id":"1"}'
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    def read_from(host: str) -> tuple[int, bool, list[bytes]]:
+        asked: list[bytes] = []
+        connection = replace(millennium.connection, base_url=f"https://{host}:{once(said, asked, tls=serving)}/fhir")
+        api = FhirApi(connection, millennium.profile, SmartTokens(millennium.connection, millennium.profile))
+        answer = api.read("Observation/1")
+        return answer.status, answer.sent, asked
+
+    assert read_from("localhost") == (0, False, [])  # nobody vouches for it
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr("headwater.adapters.ehr.http._tls", lambda: trusting)
+    status, sent, asked = read_from("localhost")
+    assert (status, sent) == (200, True)
+    assert asked[0].startswith(b"GET /fhir/Observation/1 HTTP/1.1")
+    assert read_from("127.0.0.1") == (0, False, [])  # vouched for, but as somebody else
+
+
 def test_a_redirect_is_answered_not_followed(site: Site) -> None:
     site.simulated.back_door.file([{**PATIENT, "id": "p2"}])
     site.fault(fault="patient_merge_redirect", **{"from": "p1", "to": "p2"}, count=None)
@@ -207,20 +238,39 @@ def test_a_connection_does_not_show_its_keys(millennium: Site) -> None:
     assert "PRIVATE" not in repr(millennium.connection)
 
 
-def once(answer: bytes, asked: list[bytes], *, drip: float = 0.0) -> int:
+def once(answer: bytes, asked: list[bytes], *, drip: float = 0.0, tls: ssl.SSLContext | None = None) -> int:
     """A server that gives this answer to whatever the first client says, and hangs up; gives its port."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        with listening, listening.accept()[0] as client:
+        with listening, listening.accept()[0] as plain, contextlib.suppress(OSError):
+            client = tls.wrap_socket(plain, server_side=True) if tls else plain
             asked.append(client.recv(65_536))
             client.sendall(answer)
-            try:
-                for _ in range(100 if drip else 0):
-                    client.sendall(b" ")
-                    threading.Event().wait(drip)
-            except OSError:
-                pass
+            for _ in range(100 if drip else 0):
+                client.sendall(b" ")
+                threading.Event().wait(drip)
+            client.close()
 
     threading.Thread(target=serve, daemon=True).start()
     return int(listening.getsockname()[1])
+
+
+def self_signed(host: str, folder: Path) -> Path:
+    """A key and a certificate for `host` in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "host.pem"
+    path.write_bytes(private + certificate.public_bytes(pem))
+    return path
