@@ -73,7 +73,8 @@ def _from_hl7v2(body: bytes, ehr: Ehr, engine: Engine) -> tuple[str, list[Resour
 def _lift(built: Sequence[Resource]) -> list[Resource]:
     """All resources flat: what a template wrote whole in the place of a reference becomes a reference and a resource.
 
-    A lifted resource comes after the one it was in. Extensions whose value the message did not have are left out.
+    A lifted resource comes after the one it was in; one that nothing identifies is left out, and so are texts of
+    blanks alone and extensions whose value the message did not have.
     """
     found: list[Resource] = []
     for resource in built:
@@ -85,18 +86,24 @@ def _lift(built: Sequence[Resource]) -> list[Resource]:
 
 def _members(node: Resource, found: list[Resource]) -> Resource:
     flat = {name: _flat(value, name, found) for name, value in node.items()}
-    return {name: value for name, value in flat.items() if value not in ({}, [])}
+    return {name: value for name, value in flat.items() if not _is_nothing(value)}
+
+
+def _is_nothing(value: Any) -> bool:
+    return value.isspace() if value.__class__ is str else value == {} or value == []
 
 
 def _flat(node: Any, name: str, found: list[Resource]) -> Any:
     if node.__class__ is list:
         items = [_flat(item, name, found) for item in node]
-        return [item for item in items if len(item) > 1] if name == "extension" else items
+        return [item for item in items if (len(item) > 1 if name == "extension" else not _is_nothing(item))]
     if node.__class__ is not dict:
         return node
     if "resourceType" in node and name != "contained":
+        if not node.get("id"):
+            return {}
         found.extend(_lift([node]))
-        return {"reference": f"{node['resourceType']}/{node.get('id', '')}"}
+        return {"reference": f"{node['resourceType']}/{node['id']}"}
     return _members(node, found)
 
 

@@ -46,7 +46,13 @@ class Encoding:
         return raw
 
     def is_empty(self, raw: str) -> bool:
-        return not raw or raw == NULL or not raw.strip(self.blank)
+        """Whether there is no text in it: only delimiters and blanks, a null, or escapes that say nothing."""
+        if not raw or raw == NULL:
+            return True
+        rest = raw.strip(self.blank)
+        if self.escape and self.escape in rest:
+            rest = self.text(rest)
+        return not rest or rest.isspace()
 
 
 # MSH-1 and MSH-2 are not split by what they declare.
