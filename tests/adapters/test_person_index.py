@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
+
 from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
 from headwater.errors import Retry
 from headwater.model import Candidates, Decision, Identifier, Person, SourceRecord, Traits
 from headwater.ports import PersonIndex
-
 from tests.adapters.conftest import Calls
 from tests.fakes_persons import InMemoryPersonIndex
 
@@ -124,6 +124,14 @@ def test_a_link_fails_if_a_rival_was_filed_since(index: PersonIndex) -> None:
     found(index, "2", "b")
     with pytest.raises(Retry):
         index.save(replace(person, version=2), record_key="r3", keys=["a", "b"], seen=seen)
+
+
+def test_a_link_fails_if_a_rival_was_filed_under_a_key_that_the_person_has(index: PersonIndex) -> None:
+    person = found(index, "1", "a")
+    seen = index.find("r3", ["a"])
+    found(index, "2", "a")
+    with pytest.raises(Retry):
+        index.save(replace(person, version=2), record_key="r3", keys=["a"], seen=seen)
 
 
 def test_news_of_two_records_of_one_person_at_once_does_not_lose_one(index: PersonIndex) -> None:
