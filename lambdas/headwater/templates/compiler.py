@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from headwater.templates import nodes
 from headwater.templates.errors import SYNTAX, TemplateError, place_of
@@ -34,7 +34,7 @@ _FORLOOP = re.compile(r"\bforloop\b")
 @dataclass(frozen=True, slots=True)
 class Program:
     """A compiled template. `filters` and `partials` name what `F0`, `P0` … stand for in `source`; `places` gives the
-    template's line and column for each line of the Python source."""
+    template's line and column for each line of the Python source; `summary` is what a dialect wants to know later."""
 
     name: str
     mode: str
@@ -42,6 +42,7 @@ class Program:
     filters: tuple[str, ...]
     partials: tuple[tuple[str, str], ...]
     places: tuple[tuple[int, int], ...]
+    summary: Any = None
 
 
 class Compiler:
@@ -77,7 +78,12 @@ class Compiler:
             self.fail("a string is left open at the end of the template", len(self.template.source))
         places = tuple(self._lines.at(at) for at in [0, *self._places])
         source = "\n".join(["def template(s, v, o):", *self._code, ""])
-        return Program(self.template.name, self.mode, source, tuple(self._filters), tuple(self._partials), places)
+        names = tuple(self._filters), tuple(self._partials)
+        return Program(self.template.name, self.mode, source, *names, places, self.summary())
+
+    def summary(self) -> Any:
+        """What else to keep of a template; plain data."""
+        return None
 
     # ---------------------------------------------------------------------------------------------------- emitting
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, NoReturn
 
 from headwater.templates import tidy
@@ -57,7 +57,9 @@ class Engine:
         self.folders = Folders(folders, limits.source)
         self._cache = CodeCache(cache)
         self.codes: dict[str, dict[str, dict[str, str]]] = {}  # Microsoft's code maps, by name and code
+        self.dependence: Any = None  # the Microsoft dialect's knowledge of what its templates depend on
         self._functions: dict[tuple[str, str], Function] = {}
+        self._programs: dict[tuple[str, str], tuple[Program, CodeType]] = {}
         self._schemas: dict[str, Any] = {}
 
     def render(self, name: str, variables: Mapping[str, Any]) -> str:
@@ -99,16 +101,7 @@ class Engine:
         return found
 
     def _load(self, name: str, mode: str) -> Function:
-        source = self.folders.read(name)
-        key = CodeCache.key(self.dialect.name, name, mode, source)
-        program, code = self._cache.get(key) or (None, None)
-        if program is None or code is None:
-            program = self.program(name, mode, source)
-            try:
-                code = compile(program.source, f"<{name}.liquid>", "exec", dont_inherit=True, optimize=2)
-            except (SyntaxError, RecursionError, MemoryError, OverflowError):
-                raise TemplateError(SYNTAX, place=f"{name}.liquid", hint="blocks are nested too deeply") from None
-            self._cache.put(key, program, code)
+        program, code = self._compiled(name, mode)
         names = dict(self.dialect.names)
         names[_PROGRAM] = program
         for number, each in enumerate(program.filters):
@@ -117,7 +110,35 @@ class Engine:
             names[f"P{number}"] = self._link(names, f"P{number}", partial, partial_mode)
         exec(code, names)
         function: Function = names["template"]
-        return function
+        return self.dialect.wrap(self, name, mode, function) if self.dialect.wrap else function
+
+    def _compiled(self, name: str, mode: str) -> tuple[Program, CodeType]:
+        """The program of a template and its code, from the cache or compiled now."""
+        if (name, mode) in self._programs:
+            return self._programs[name, mode]
+        source = self.folders.read(name)
+        key = CodeCache.key(self.dialect.name, name, mode, source)
+        found = self._cache.get(key)
+        if found is None:
+            program = self.program(name, mode, source)
+            try:
+                code = compile(program.source, f"<{name}.liquid>", "exec", dont_inherit=True, optimize=2)
+            except (SyntaxError, RecursionError, MemoryError, OverflowError):
+                raise TemplateError(SYNTAX, place=f"{name}.liquid", hint="blocks are nested too deeply") from None
+            found = program, code
+            self._cache.put(key, program, code)
+        self._programs[name, mode] = found
+        return found
+
+    def summary(self, name: str) -> Any:
+        """What a dialect's compiler noted about a template; None if it is missing or wrong."""
+        for mode in (VALUE, TEXT):
+            if (name, mode) in self._programs:
+                return self._programs[name, mode][0].summary
+        try:
+            return self._compiled(name, TEXT)[0].summary
+        except TemplateError:
+            return None
 
     def _link(self, names: dict[str, Any], slot: str, name: str, mode: str) -> Function:
         """Stands for a partial until it is first called, then puts the partial itself into its slot."""

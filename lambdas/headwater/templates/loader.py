@@ -101,19 +101,19 @@ class CodeCache:
         if self._folder is None:
             return None
         try:
-            name, mode, filters, partials, places, code = marshal.loads((self._folder / key).read_bytes())
+            name, mode, filters, partials, places, summary, code = marshal.loads((self._folder / key).read_bytes())
         except (OSError, ValueError, EOFError, TypeError):
             return None
-        return Program(name, mode, "", filters, partials, places), code
+        return Program(name, mode, "", filters, partials, places, summary), code
 
     def put(self, key: str, program: Program, code: CodeType) -> None:
         if self._folder is None:
             return
-        kept = (program.name, program.mode, program.filters, program.partials, program.places, code)
+        told = program.name, program.mode, program.filters, program.partials, program.places, program.summary
         temporary = self._folder / f"{key}.{id(code)}.new"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(marshal.dumps(kept))
+            temporary.write_bytes(marshal.dumps((*told, code)))
             temporary.replace(self._folder / key)
         except OSError:
             self._folder = None  # read-only: what is compiled now stays in memory

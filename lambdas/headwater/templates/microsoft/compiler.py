@@ -7,14 +7,15 @@ its `elsif`s each path is looked up once: conditions group to the right, so what
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from headwater.templates import nodes
 from headwater.templates.compiler import TEXT, VALUE, Compiler, Program
 from headwater.templates.errors import TemplateError
 from headwater.templates.filters import Filter
 from headwater.templates.jsontext import MARK, JsonText
+from headwater.templates.microsoft.flow import BATCHES, flow
 
-BATCHES = ("batch_render", "batch_render_parallel")
 _COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
@@ -56,6 +57,9 @@ class MicrosoftCompiler(Compiler):
         again = type(self)(self.template, self.mode, self.known)
         again.json = _Loose(False)
         return again.compile()
+
+    def summary(self) -> Any:
+        return flow(self.template).packed()
 
     # -------------------------------------------------------------------------------------------------- statements
 

@@ -10,11 +10,20 @@ from headwater.templates.errors import FilterError
 from headwater.templates.microsoft import mergediff, runtime
 from headwater.templates.microsoft.compiler import MicrosoftCompiler
 from headwater.templates.microsoft.filters import FILTERS
+from headwater.templates.microsoft.memo import Dependence, memoised
 from headwater.templates.microsoft.parser import MicrosoftParser
 
 
 def refused(name: Any) -> NoReturn:
     raise FilterError(f"filter '{name}' has the wrong number of arguments")
+
+
+def wrap(engine: Any, name: str, mode: str, function: runtime.Function) -> runtime.Function:
+    """Partials that depend on few variables are memoised."""
+    if engine.dependence is None:
+        engine.dependence = Dependence(engine.summary)
+    found = engine.dependence.of(name) if "/" in name else None
+    return function if found is None else memoised(function, *found)
 
 
 MICROSOFT = Dialect(
@@ -31,4 +40,5 @@ MICROSOFT = Dialect(
         "refused": refused,
     },
     runtime.MicrosoftState,
+    wrap,
 )

@@ -26,12 +26,13 @@ _SUSPECT = re.compile(r'["\\\x00-\x1f]').search
 class MicrosoftState(State):
     """One render: besides the limits, the outermost values under present bindings, and the code maps."""
 
-    __slots__ = ("codes", "under")
+    __slots__ = ("codes", "memo", "under")
 
     def __init__(self, limits: Limits, engine: Any) -> None:
         super().__init__(limits, engine)
         self.under: dict[str, Any] = {}
         self.codes: Codes = engine.codes
+        self.memo: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def partial(self, name: Any, mode: str) -> Any:
         return self.engine.function(shown(name), mode)
