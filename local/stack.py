@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from local.aws import ministack
 from local.aws.clients import CREDENTIALS, REGION
 from local.aws.deploy import deploy, put_secrets
 from local.aws.synth import synthesise
@@ -121,7 +122,7 @@ class Stack:
             ehrs={ehr: f"http://localhost:{ports[f'ehr-{ehr}']}" for ehr in ehrs},
         )
         self._launch_world(ports)
-        templates = synthesise(self.data / "cdk.out")
+        templates = synthesise()
         for name in list(self._children):
             self.wait_ready(name)
         deploy(self.running.aws, templates)
@@ -137,7 +138,11 @@ class Stack:
         """What is not ours in the cloud: AWS, HealthLake, the EHRs."""
         world = self.running
         aws = ("--data", str(self.data / "aws"), "--healthlake-url", world.healthlake)
-        self._launch("aws", "local.aws.moto_server", ports, *aws, probe=f"{world.aws}/_local/health")
+        if os.environ.get("LOCAL_AWS", "moto") == "ministack":
+            python, module = str(ministack.interpreter()), "local.aws.ministack_plugin"
+        else:
+            python, module = sys.executable, "local.aws.moto_server"
+        self._launch("aws", module, ports, *aws, probe=f"{world.aws}/_local/health", python=python)
         lake = ("--data", str(self.data / "healthlake"))
         self._launch("healthlake", "local.healthlake", ports, *lake, probe=world.healthlake)
         for ehr, url in world.ehrs.items():
@@ -155,9 +160,17 @@ class Stack:
         probe = f"{self.running.api}/.well-known/jwks.json"
         self._launch("api", "local.aws.api_gateway", ports, *common, *users, probe=probe)
 
-    def _launch(self, name: str, module: str, ports: Mapping[str, int], *arguments: str, probe: str) -> None:
+    def _launch(
+        self,
+        name: str,
+        module: str,
+        ports: Mapping[str, int],
+        *arguments: str,
+        probe: str,
+        python: str = sys.executable,
+    ) -> None:
         child = ROOT / "local" / "child.py"
-        command = (sys.executable, str(child), module, "--port", str(ports[name]), *arguments)
+        command = (python, str(child), module, "--port", str(ports[name]), *arguments)
         self._children[name] = Child(name, command, probe)
         self._spawn(self._children[name])
 

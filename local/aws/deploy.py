@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from local.aws.clients import client
 from local.aws.synth import Template
 
 TAG = "headwater:template"
+DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+SETTLE_SECONDS = 60.0
 
 
 class DeployError(Exception):
@@ -60,7 +63,7 @@ def outputs(endpoint: str, stack: str) -> dict[str, str]:
 
 
 def _apply(cloudformation: Any, template: Template) -> str:
-    body = json.dumps(template.body, sort_keys=True)
+    body = json.dumps(template.body, sort_keys=True, separators=(",", ":"))
     tag = {"Key": TAG, "Value": hashlib.sha256(body.encode()).hexdigest()}
     wanted = {
         "StackName": template.stack,
@@ -71,11 +74,27 @@ def _apply(cloudformation: Any, template: Template) -> str:
     known = _describe(cloudformation, template.stack)
     if known is None:
         cloudformation.create_stack(**wanted)
+        _settle(cloudformation, template.stack)
         return "created"
     if tag in known.get("Tags", []):
         return "unchanged"
     cloudformation.update_stack(**wanted)
+    _settle(cloudformation, template.stack)
     return "updated"
+
+
+def _settle(cloudformation: Any, stack: str) -> None:
+    """Until the stack is done; moto is at once, ministack works on in the background. Names what failed."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (status := (_describe(cloudformation, stack) or {}).get("StackStatus", "")).endswith("_IN_PROGRESS"):
+        if time.monotonic() > deadline:
+            raise DeployError(f"{stack}: still {status}")
+        time.sleep(0.1)
+    if status not in DONE:
+        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+        failed = [e for e in events if e["ResourceStatus"].endswith("_FAILED")]
+        reasons = "; ".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in failed)
+        raise DeployError(f"{stack}: {status}: {reasons}")
 
 
 def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
@@ -88,7 +107,7 @@ def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
 
 def _check(cloudformation: Any, endpoint: str, template: Template) -> None:
     status = (_describe(cloudformation, template.stack) or {}).get("StackStatus", "missing")
-    if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+    if status not in DONE:
         raise DeployError(f"{template.stack}: is {status}")
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=template.stack)
     made = {

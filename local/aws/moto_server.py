@@ -29,6 +29,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from local.aws.clients import ACCOUNT, REGION
 from local.aws.journal import Journal, Request
 from local.aws.moment import MOMENT, install
+from local.aws.recorded import records
 
 READS = (
     "Get",
@@ -248,10 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _local(path: str, aws: LocalAws) -> Response:
-    from local.aws import moto_plugin
-
     if path == "/_local/resources":
-        body: object = moto_plugin.records()
+        body: object = records()
     elif path == "/_local/calls":
         body = aws.calls
     else:

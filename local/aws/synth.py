@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,21 +28,20 @@ class Template:
     body: dict[str, Any]
 
 
-def synthesise(folder: Path) -> list[Template]:
-    """The stacks in the order in which they must be deployed, from `folder` if it is still true, else made anew.
+def synthesise(cache: Path = ROOT / ".local" / "cdk.out") -> list[Template]:
+    """The stacks in the order in which they must be deployed, out of `cache` if they are there, else made anew.
 
-    Raises SynthError.
+    A folder of the cache is named by what its templates depend on and never changes. Raises SynthError.
     """
-    fingerprint = _fingerprint()
-    mark = folder / "fingerprint"
-    if not mark.exists() or mark.read_text() != fingerprint:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="cdk.out-") as scratch:
+    folder = cache / _fingerprint()
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as scratch:
             made = Path(scratch) / "out"
             _run_app(made)
-            (made / "fingerprint").write_text(fingerprint)
-            shutil.rmtree(folder, ignore_errors=True)
-            made.rename(folder)
+            # Another process may have been faster; its templates are the same.
+            with contextlib.suppress(OSError):
+                made.rename(folder)
     return read_assembly(folder)
 
 
@@ -96,4 +95,4 @@ def _fingerprint() -> str:
         digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
     for ehr in sorted(ROOT.glob("mappings/ehrs/*/ehr.toml")):
         digest.update(ehr.parent.name.encode() + b"\0")
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]
