@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.fhir import fhirpath
+from headwater.fhir.collections import Unsupported
 
 Json = dict[str, Any]
 
@@ -317,10 +318,10 @@ def _checkable(invariants: dict[str, dict[str, list[str]]], types: dict[str, Jso
                 continue
             try:
                 if key in UNCHECKED:
-                    raise fhirpath.Unsupported(UNCHECKED[key])
+                    raise Unsupported(UNCHECKED[key])
                 fhirpath.compile_rule(expression, at_resource=path in types and "." not in path)
                 checkable.setdefault(path, {})[key] = [human, expression]
-            except fhirpath.Unsupported as unsupported:
+            except Unsupported as unsupported:
                 left_out[f"{path} {key}"] = str(unsupported)
     return checkable, left_out
 

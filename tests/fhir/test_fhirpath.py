@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from headwater.fhir.fhirpath import Unsupported, compile_rule
+from headwater.fhir.collections import Unsupported
+from headwater.fhir.fhirpath import compile_rule
 
 NODE: dict[str, Any] = {
     "resourceType": "Thing",
