@@ -23,8 +23,7 @@ def interpreter() -> Path:
         for command in ([sys.executable, "-m", "venv", str(VENV)], pip):
             run = subprocess.run(command, capture_output=True, text=True, check=False)
             if run.returncode != 0:
-                raise MinistackMissing(
-                    f"LOCAL_AWS=ministack needs ministack {VERSION} from PyPI:\n{run.stderr[-1500:]}"
-                )
+                said = run.stderr[-1500:]
+                raise MinistackMissing(f"LOCAL_AWS=ministack needs ministack {VERSION} from PyPI; pip said:\n{said}")
         mark.touch()
     return python

@@ -5,13 +5,18 @@ the HTTP API and the FHIR store are recorded as they are on moto, so that the sa
 Imports nothing but ministack and the standard library. Facts are of ministack 1.5.33 (MIT).
 """
 
+# The signatures are ministack's, and so are the arguments that we do not need.
+# ruff: noqa: ARG001
+
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +61,13 @@ def with_local_pages(application: Callable[[Scope, Receive, Send], Awaitable[Non
         if scope["type"] == "http" and scope["path"].startswith("/_local/"):
             pages = {"/_local/resources": records(), "/_local/calls": CALLS}
             body = json.dumps(pages.get(scope["path"], {"state": "ready"})).encode()
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            kind = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": kind})
             await send({"type": "http.response.body", "body": body})
             return
         if scope["type"] == "http":
-            _count(
-                {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}, scope["method"]
-            )
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            _count(headers, scope["method"])
         await application(scope, receive, send)
 
     return application_and_pages
@@ -93,11 +97,9 @@ def main() -> None:
         "TMPDIR": str(options.data),
         "LOG_LEVEL": "WARNING",
     }
-    import sys
-
     # Only now: ministack reads its environment when it is imported.
-    from ministack import app
-    from ministack.services.cloudformation import provisioners
+    app: Any = import_module("ministack.app")
+    provisioners: Any = import_module("ministack.services.cloudformation.provisioners")
 
     for cfn_type, (maker, name_property) in makers(options.healthlake_url.rstrip("/")).items():
         provisioners._RESOURCE_HANDLERS[cfn_type] = handler(cfn_type, maker, name_property)
