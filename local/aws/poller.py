@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from local.aws.clients import REGION, Resource, client, resources
 from local.aws.lambda_runtime import Function, Outcome, Runtime
@@ -105,8 +105,7 @@ class Poller:
                     messages = self._gather()
                 for batch in _within_limit(messages):
                     self._work(batch)
-            except (BotoCoreError, ClientError) as error:
-                # The local AWS is away or was asked something wrong; what is in flight comes back by itself.
+            except Exception as error:  # noqa: BLE001  a mapping never stops; what is in flight comes back by itself
                 print(f"{self.mapping.function.name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 self._stopped.wait(0.5)
 

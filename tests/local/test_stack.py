@@ -61,9 +61,8 @@ def messages(stack: Stack) -> list[dict[str, Any]]:
 
 def pids(data: Path) -> list[int]:
     """The processes that work on a data folder, found by their command lines."""
-    lines = subprocess.run(
-        ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    listed = subprocess.run(["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True)
+    lines = listed.stdout.splitlines()
     return [int(line.split()[0]) for line in lines if str(data) in line and "local/child.py" in line]
 
 
