@@ -79,6 +79,8 @@ class Value:
 
     def lookup(self, name: str | int) -> object:
         """A part by its number from 1, or `text`; None if it is empty or there is no such thing."""
+        if name.__class__ is int:
+            return self.part(name)
         number = _number(name)
         if number is not None:
             return self.part(number)
@@ -97,31 +99,36 @@ class Value:
 class Component(Value):
     """One component; it prints as its first subcomponent."""
 
-    __slots__ = ()
+    __slots__ = ("_texts",)
+
+    def __init__(self, raw: str, encoding: Encoding) -> None:
+        super().__init__(raw, encoding)
+        parts = raw.split(encoding.subcomponent) if encoding.subcomponent else (raw,)
+        self._texts = [encoding.text(part).strip() for part in parts]
 
     def part(self, number: int) -> str | None:
-        parts = self.raw.split(self.encoding.subcomponent) if self.encoding.subcomponent else [self.raw]
-        if not 0 < number <= len(parts) or self.encoding.is_empty(parts[number - 1]):
-            return None
-        return self.encoding.text(parts[number - 1]).strip() or None
+        return self._texts[number - 1] or None if 0 < number <= len(self._texts) else None
 
     def __str__(self) -> str:
-        return self.part(1) or ""
+        return self._texts[0]
 
 
 class Repetition(Value):
     """One repetition of a field; its parts are its components, and it prints as the first of them."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "_raws")
 
     def __init__(self, raw: str, encoding: Encoding) -> None:
         super().__init__(raw, encoding)
-        self._parts = raw.split(encoding.component)
+        self._raws = raw.split(encoding.component)
+        self._parts: dict[int, Component | None] = {}
 
     def part(self, number: int) -> Component | None:
-        if not 0 < number <= len(self._parts) or self.encoding.is_empty(self._parts[number - 1]):
-            return None
-        return Component(self._parts[number - 1], self.encoding)
+        if number in self._parts:
+            return self._parts[number]
+        raw = self._raws[number - 1] if 0 < number <= len(self._raws) else ""
+        found = self._parts[number] = None if self.encoding.is_empty(raw) else Component(raw, self.encoding)
+        return found
 
     def __str__(self) -> str:
         return str(self.part(1) or "")
@@ -172,6 +179,8 @@ class Segment:
 
     def lookup(self, name: str | int) -> object:
         """Field by number, or `id`; None if the field is empty."""
+        if name.__class__ is int:
+            return self.field(name)
         number = _number(name)
         if number is not None:
             return self.field(number)
