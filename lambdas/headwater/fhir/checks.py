@@ -1,7 +1,7 @@
 """Turns the tables' types into functions that check JSON: one per type, made when a resource first uses it.
 
-Faults' paths are relative and grow on the way out (`.value`, then `.valueQuantity.value`, and so on to the resource), so
-that the way through a valid resource builds none.
+Faults' paths are relative and grow on the way out (`.value`, then `.valueQuantity.value`, and so on to the resource):
+the way through a valid resource builds none.
 """
 
 from __future__ import annotations
