@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def send(stack: Stack, number: int) -> str:
-    """A message that is archived, whatever becomes of it afterwards; gives its key in the inbox."""
-    body = f"MSH|^~\\&|EPIC|HOSP|||20260101120000||ADT^A01^ADT_A01|M{number}|P|2.5.1\rPID|1||{number}^^^EPIC^MR||Doe\r"
+    """An admission of a person unlike all others; gives the message's key in the inbox."""
+    name = hashlib.sha256(str(number).encode()).hexdigest().translate(str.maketrans("0123456789", "ghijklmnop"))
+    born = f"{date(1930, 1, 1) + timedelta(days=37 * number % 30_000):%Y%m%d}"
+    segments = (
+        f"MSH|^~\\&|EPIC|HOSP|||20260101120000||ADT^A01^ADT_A01|M{number}|P|2.5.1",
+        "EVN|A01|20260101120000",
+        f"PID|1||{number}^^^EPIC^MR||{name[:9]}^{name[9:16]}^^^^^L||{born}|F",
+        f"PV1|1|I|W^101^1||||||||||||||||V{number}",
+    )
+    body = "\r".join(segments) + "\r"
     digest = hashlib.sha256(body.encode()).hexdigest()
     stack.client("sqs").send_message(
         QueueUrl=stack.queue_url("headwater-feed.fifo"),
@@ -57,6 +66,12 @@ def messages(stack: Stack) -> list[dict[str, Any]]:
     table = stack.environment()["HEADWATER_MESSAGES_TABLE"]
     found: list[dict[str, Any]] = stack.client("dynamodb").scan(TableName=table)["Items"]
     return [item for item in found if "archive_key" in item]  # the table also knows what news was last
+
+
+def patients(stack: Stack) -> int:
+    """How many Patients the FHIR store holds."""
+    with urllib.request.urlopen(f"{stack.healthlake}/_local/stats", timeout=30) as answer:
+        return sum(by_type.get("Patient", 0) for by_type in json.load(answer)["datastores"].values())
 
 
 def pids(data: Path) -> list[int]:
@@ -121,17 +136,18 @@ def test_without_a_stack_there_is_nothing_to_find(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["poller", "aws", "healthlake", "api"])
 def test_killing_a_process_in_the_middle_loses_and_doubles_nothing(stack: Stack, name: str) -> None:
     base = 1000 * (1 + ["poller", "aws", "healthlake", "api"].index(name))
-    before = len(messages(stack))
+    before, persons = len(messages(stack)), patients(stack)
     keys = [send(stack, base + number) for number in range(20)]
     stack.kill(name)
     stack.wait_ready(name)
 
-    def settled() -> bool:
+    def all_stored() -> bool:
         found = {m["key"]["S"]: m["state"]["S"] for m in messages(stack)}
-        return all(found.get(key, "accepted") != "accepted" for key in keys)
+        return all(found.get(key) == "stored" for key in keys)
 
-    until(settled)
+    until(all_stored)
     assert len(messages(stack)) == before + len(keys)
+    assert patients(stack) == persons + len(keys)
     counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
     def drained() -> bool:
