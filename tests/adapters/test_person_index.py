@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
 from headwater.errors import Retry
-from headwater.model import Candidates, Decision, Identifier, Person, SourceRecord, Traits
+from headwater.inbound.match import match
+from headwater.model import Candidates, Converted, Decision, Identifier, Person, SourceRecord, Traits
+from headwater.persons.policy import load_policy
 from headwater.ports import PersonIndex
 from tests.adapters.conftest import Calls
 from tests.fakes_persons import InMemoryPersonIndex
@@ -245,6 +248,27 @@ def test_candidates_cost_one_read_more(dynamodb: Any, calls: Calls) -> None:
     with calls.counted() as made:
         assert len(index.find("r3", ["a", "b"]).persons) == 2
     assert made == ["dynamodb.BatchGetItem"] * 2
+
+
+def test_matching_a_message_costs_at_most_two_calls_in_the_common_case(dynamodb: Any, calls: Calls) -> None:
+    """A first visit, news of a known patient, and news without news; a first visit to a second EHR costs a third."""
+    index, policy = DynamoDbPersonIndex(dynamodb, PERSONS), load_policy(Path(__file__).parents[2] / "mappings")
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
+
+    def message(ehr: str, hour: int) -> list[str]:
+        patient = {
+            "resourceType": "Patient", "id": "x", "birthDate": "1971-04-23", "gender": "female",
+            "identifier": [{"system": f"urn:{ehr}", "value": "1001", "type": kind}],
+            "name": [{"family": "Ruiz", "given": ["Ana"]}], "telecom": [{"system": "phone", "value": "713-234-5678"}],
+        }  # fmt: skip
+        with calls.counted() as made:
+            match(Converted("ADT_A08", (patient,), NOON.replace(hour=hour)), ehr, index, policy)
+        return [call.removeprefix("dynamodb.") for call in made]
+
+    assert message("north", 12) == ["BatchGetItem", "TransactWriteItems"]
+    assert message("north", 13) == ["BatchGetItem", "PutItem"]
+    assert message("north", 13) == ["BatchGetItem"]
+    assert message("south", 14) == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
 
 
 def test_every_read_is_strongly_consistent(dynamodb: Any) -> None:

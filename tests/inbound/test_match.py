@@ -196,6 +196,12 @@ def test_a_patient_without_a_record_number_is_held(gate: Gate, identifiers: list
     assert gate.held(patient(identifier=identifiers)).code == "match.no_identifier"
 
 
+def test_the_record_number_does_not_depend_on_the_order_of_the_identifiers(gate: Gate) -> None:
+    ids = [identifier("urn:north", "E5", "PI"), identifier("urn:north", "1001", "MR"), identifier("urn:x", "7", "PT")]
+    keys = {gate.key(patient(identifier=order)) for order in (ids, ids[::-1])}
+    assert keys == {"north|urn:north|1001"}
+
+
 def test_a_patient_of_whom_nothing_is_said_is_held(gate: Gate) -> None:
     assert gate.held(patient(name=None, birthDate=None)).code == "match.too_little"
 
@@ -316,6 +322,13 @@ def test_an_overlay_that_a_steward_accepts_goes_through_once(gate: Gate) -> None
     gate(patient(), minutes=1)  # news that needs no answer does not use it up
     assert gate(other, minutes=5).person_id == first.person_id
     assert gate.held(patient(name=named("Zacharias")), minutes=6).code == "match.overlay"
+
+
+def test_an_answer_does_not_accept_an_overlay_that_came_days_later(gate: Gate) -> None:
+    first = gate(patient())
+    link(gate.index, gate.key(patient()), first.person_id, **STEWARD)
+    other = patient(name=named("Walter", "Brandt"), birthDate="1950-12-30")
+    assert gate.held(other, minutes=3 * 24 * 60).code == "match.overlay"
 
 
 def test_an_overlay_that_a_steward_denies_is_split_off(gate: Gate) -> None:

@@ -9,11 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from headwater.errors import Hold, Quarantine
 from headwater.fhir.ids import content_id
 from headwater.fhir.references import rewrite_references
-from headwater.model import Candidates, Converted, Grade, Matched, Person, Resource, SourceRecord, Traits, Verdict
+from headwater.model import (
+    Candidates,
+    Converted,
+    Decision,
+    Grade,
+    Matched,
+    Person,
+    Resource,
+    SourceRecord,
+    Traits,
+    Verdict,
+)
 from headwater.persons.blocking import profile_keys
 from headwater.persons.golden import golden_patient, renewed
 from headwater.persons.grade import grade_person, still_same
@@ -22,6 +34,9 @@ from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
 from headwater.persons.traits import traits_of
 from headwater.ports import PersonIndex
+
+# Senders' clocks and time zones are wrong by hours, not by days.
+_CLOCKS_DIFFER_BY = timedelta(days=1)
 
 
 def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: MatchingPolicy) -> Matched:
@@ -65,11 +80,13 @@ def person_id_of(record_key: str, *, version: int = 0) -> str:
 
 
 def _record_key(traits: Traits, ehr_id: str, policy: MatchingPolicy) -> str:
-    for entry in traits.identifiers:
-        value = identifier(entry.value, policy.ignore.identifiers)
-        if entry.kind in policy.record_kinds and value:
-            return f"{ehr_id}|{entry.system}|{value}"
-    hint = f"no identifier of type {', '.join(sorted(policy.record_kinds))}: map it, or ask the sender for it"
+    """The key by the best kind of id that was sent, in whatever order the sender lists them."""
+    for kind in policy.record_kinds:
+        for entry in traits.identifiers:
+            value = identifier(entry.value, policy.ignore.identifiers)
+            if entry.kind == kind and value:
+                return f"{ehr_id}|{entry.system}|{value}"
+    hint = f"no identifier of type {', '.join(policy.record_kinds)}: map it, or ask the sender for it"
     raise Hold("match.no_identifier", place="Patient.identifier", hint=hint)
 
 
@@ -92,7 +109,7 @@ def _known(
     checked = still_same(linked.traits, record.traits, policy)
     if checked.verdict is Verdict.SAME:
         seen = replace(seen, decision=None)  # not needed, so it stays open
-    elif decision is None:
+    elif decision is None or not _answers(decision, record):
         raise Hold("match.overlay", place="Patient", hint=f"the id stays, the person seems another: {_said(checked)}")
     person = _with(known, _newest(linked, record))
     if person != known or seen.decision:
@@ -113,6 +130,11 @@ def _moved(record: SourceRecord, known: Person, seen: Candidates, keys: Sequence
         person = Person(person_id_of(record.key, version=decision.version), 1, (record,))
     index.save(person, record_key=record.key, keys=keys, seen=seen, left=left)
     return person
+
+
+def _answers(decision: Decision, record: SourceRecord) -> bool:
+    """Whether the steward can have seen this news: an accepted overlay must not let the next one through."""
+    return record.event_time <= datetime.fromisoformat(decision.at) + _CLOCKS_DIFFER_BY
 
 
 def _newest(linked: SourceRecord, record: SourceRecord) -> SourceRecord:

@@ -45,14 +45,17 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class MatchingPolicy:
-    """Everything that decides, as data. `weights` are log odds by comparison and level; `calibration` are (log odds,
-    confidence) points of a rising line; `nicknames` name to every name it may stand for; `salt` keys the blocking
-    hashes and must never change while an index is in use."""
+    """Everything that decides, as data.
+
+    `weights` are log odds by comparison and level; `calibration` are (log odds, confidence) points of a rising line;
+    `record_kinds` are the types of id that name a record, the best one first; `nicknames` give for a name every name it
+    may stand for; `salt` keys the blocking hashes and must never change while an index is in use.
+    """
 
     version: str
     thresholds: Thresholds
     ignore: Ignore
-    record_kinds: frozenset[str]
+    record_kinds: tuple[str, ...]
     member_kinds: frozenset[str]
     rule_confidence: float
     intercept: float
@@ -70,7 +73,7 @@ def load_policy(mappings: Path, *, salt: str = "") -> MatchingPolicy:
             version=str(table["version"]),
             thresholds=Thresholds(**{name: float(value) for name, value in table["thresholds"].items()}),
             ignore=Ignore(**{field.name: frozenset(map(str, table["ignore"][field.name])) for field in fields(Ignore)}),
-            record_kinds=frozenset(table["identifiers"]["records"]),
+            record_kinds=tuple(map(str, table["identifiers"]["records"])),
             member_kinds=frozenset(table["identifiers"]["members"]),
             rule_confidence=float(table["rules"]["confidence"]),
             intercept=float(table["score"]["intercept"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -80,7 +81,7 @@ def _ssn(traits: Traits, policy: MatchingPolicy) -> tuple[str, str]:
     return "", ""
 
 
-def _ids(traits: Traits, kinds: frozenset[str], policy: MatchingPolicy) -> list[tuple[Identifier, str]]:
+def _ids(traits: Traits, kinds: Collection[str], policy: MatchingPolicy) -> list[tuple[Identifier, str]]:
     pairs = [
         (i, normalise.identifier(i.value, policy.ignore.identifiers)) for i in traits.identifiers if i.kind in kinds
     ]
