@@ -77,9 +77,13 @@ class Target:
         return App(Settings.from_environment(self.environment))
 
     def client(self, service: str) -> Any:
+        """A boto3 client, made once."""
         import boto3
 
-        return boto3.client(service)
+        clients: dict[str, Any] = self.__dict__.setdefault("_clients", {})
+        if service not in clients:
+            clients[service] = boto3.client(service)
+        return clients[service]
 
     def leave(self, body: bytes, name: str) -> str:
         """Put a message that is too large for SQS where ingest can fetch it; gives its `s3://` location."""
@@ -87,6 +91,26 @@ class Target:
         key = f"{POINTER_FOLDER}/{hashlib.sha256(body).hexdigest()}/{name}"
         self.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
         return f"s3://{bucket}/{key}"
+
+    def message_states(self) -> dict[str, str]:
+        """Every message's state by its key: one scan, for watching; decisions read the inbox."""
+        return self._states(self.app.settings.messages_table, "key")
+
+    def proposal_states(self) -> dict[str, str]:
+        """Every proposal's state by its intent: one scan, for watching."""
+        return self._states(self.app.settings.proposals_table, "intent")
+
+    def _states(self, table: str, key: str) -> dict[str, str]:
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=table,
+                ProjectionExpression="#key, #state",
+                ExpressionAttributeNames={"#key": key, "#state": "state"},
+            )
+        )
+        return {row[key]["S"]: row["state"]["S"] for page in pages for row in page["Items"] if "state" in row}
 
     def resource_counts(self) -> dict[str, int]:
         """How many current resources of each type the FHIR store holds, as the stand-in tells."""

@@ -109,6 +109,7 @@ class App:
                 audit=self.audit,
                 index=self.persons,
                 send_queue=self._queue(self.settings.send_queue_url),
+                watch=self.watch,
                 clock=now,
             )
         )

@@ -80,7 +80,6 @@ def _without_bootstrap(template: dict[str, Any]) -> dict[str, Any]:
 
 def _run_app(out: Path) -> None:
     environment = {**os.environ, "HEADWATER_BUNDLE": "false", "CDK_OUTDIR": str(out)}
-    environment["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "1"
     run = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from local.demo.producer import Producer
 from local.demo.seed import patients
 from local.stack import Stack
 from local.target import DATA, Target
+
+LOOK_EVERY = 1.0  # seconds; looking costs the laptop what it could do
 
 
 def add(commands: Any) -> None:
@@ -85,4 +88,5 @@ def _play(options: argparse.Namespace, console: Console, target: Target, feed: D
                 clinician.work()
             progress.look(producer.sent)
             live.update(progress.table())
+            time.sleep(LOOK_EVERY)
     return Account.of(target, feed, stack.charts(), stack.aws_calls(), progress)

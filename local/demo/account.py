@@ -41,41 +41,39 @@ class Progress:
         self.sent = 0
         self.messages: Counter[str] = Counter()
         self.proposals: Counter[str] = Counter()
-        self.waiting: Sequence[Proposal] = ()
+        self._undecided = 0
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
     def look(self, sent: int) -> None:
-        before = (self.sent, dict(self.messages), dict(self.proposals))
+        before = (self.sent, self.messages, self.proposals)
+        states = self._target.message_states()
+        ledger = self._target.proposal_states()
         self.sent = sent
-        records = records_of(self._target)
-        self.messages = Counter(records[key].state.value for key in self._keys if key in records)
-        rows = {state: self._target.app.proposals.list(state, limit=MANY) for state in ProposalState}
-        self.proposals = Counter({state.value: len(found) for state, found in rows.items() if found})
-        self.waiting = rows[ProposalState.PROPOSED]
-        if before != (self.sent, dict(self.messages), dict(self.proposals)):
+        self.messages = Counter(states[key] for key in self._keys if key in states)
+        self.proposals = Counter(ledger.values())
+        self._undecided = sum(state == "PROPOSED" and not leaves(intent) for intent, state in ledger.items())
+        if before != (self.sent, self.messages, self.proposals):
             self._changed = time.monotonic()
-        time.sleep(0.5)
 
     def done(self, *, sent: bool) -> bool:
         """All sent, every message at its end, nothing on the way to a chart, and quiet since."""
         if time.monotonic() > self._deadline:
             return True
         arrived = sum(self.messages.values()) - self.messages[MessageState.ACCEPTED.value]
-        moving = sum(self.proposals[state.value] for state in _MOVING)
-        undecided = [one for one in self.waiting if not leaves(one.intent)] if self._auto else []
+        moving = sum(self.proposals[state.value] for state in _MOVING) + (self._undecided if self._auto else 0)
         quiet = time.monotonic() - self._changed > QUIET
-        return sent and arrived >= len(self._keys) and not moving and not undecided and quiet
+        return sent and arrived >= len(self._keys) and not moving and quiet
 
     def table(self) -> Table:
         table = Table("", "", title=f"{self.seconds:.0f} s", title_justify="left", show_header=False, min_width=60)
         table.add_row("sent", f"{self.sent}")
         for state in MessageState:
             table.add_row(state.value, _bar(self.messages[state.value], len(self._keys)))
-        for state, count in sorted(self.proposals.items()):
-            table.add_row(f"write-backs {state}", str(count))
+        for name, count in sorted(self.proposals.items()):
+            table.add_row(f"write-backs {name}", str(count))
         return table
 
 

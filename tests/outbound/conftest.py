@@ -63,8 +63,9 @@ class Desk:
     @property
     def review(self) -> Review:
         return Review(
-            proposals=self.proposals, audit=self.audit, index=self.persons, send_queue=self.queue, clock=self.clock
-        )
+            proposals=self.proposals, audit=self.audit, index=self.persons, send_queue=self.queue, watch=self.watch,
+            clock=self.clock,
+        )  # fmt: skip
 
     def send(self, intent: str) -> Proposal:
         step = Send(

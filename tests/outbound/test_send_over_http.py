@@ -85,9 +85,10 @@ def test_a_merged_patient_stops_the_write_on_either_chart(desk: Desk, site: Site
     proposal = approved(desk, site)
     site.simulated.back_door.file({"resourceType": "Patient", "id": "survivor"})
     site.fault(fault="patient_merge_redirect", **{"from": f"p-{MRN[site.simulated.ehr.name]}", "to": "survivor"})
-    # The look before the write meets the redirect first: the chart cannot be read, so that nothing is sent.
-    with pytest.raises(Retry, match=r"send\.chart_unreadable"):
-        desk.send(proposal.intent)
+    # The look before the write meets the redirect first: nothing is sent, and a steward is told.
+    stopped = desk.send(proposal.intent)
+    assert stopped.state is ProposalState.NEEDS_HUMAN
+    assert stopped.reason in ("send.patient_moved", "identity.search_refused")
     assert (site.rows(), posts(site)) == ([], 0)
 
 

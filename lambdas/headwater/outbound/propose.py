@@ -7,6 +7,7 @@ the clinician approves is the hash of these bytes: nothing is rendered again lat
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -62,7 +63,16 @@ class Propose:
 
         Raises Refuse only for a body that is no write request: there is nothing yet that could be kept.
         """
-        request = write_request.parse(body)
+        started = time.perf_counter()
+        proposal = self._decide(write_request.parse(body))
+        milliseconds = (time.perf_counter() - started) * 1000
+        code = proposal.reason.partition(" ")[0]
+        self._watch.note(
+            "propose", proposal.state.value.lower(), milliseconds=milliseconds, ehr=proposal.ehr, code=code
+        )
+        return proposal
+
+    def _decide(self, request: WriteRequest) -> Proposal:
         wish = self._wish(request)
         try:
             proposal, payload, operation, api = self._examine(request, wish)
@@ -132,7 +142,6 @@ class Propose:
             self._proposals.move(proposal, expected_version=known.version)
         elif not self._proposals.add(proposal):
             raise Retry("ledger.conflict", hint="another worker proposed the same; look again", after=1)
-        self._watch.note("propose", proposal.state.value.lower(), ehr=proposal.ehr, code=proposal.reason.split(" ")[0])
         return proposal
 
     def _supersede_refusal(self, wish: Proposal) -> None:

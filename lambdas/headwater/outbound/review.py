@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from headwater.errors import Refuse
 from headwater.model import Proposal, ProposalState
 from headwater.outbound.gates.identity import link_of
-from headwater.ports import AuditLog, Clock, PersonIndex, Proposals, Queue
+from headwater.ports import AuditLog, Clock, PersonIndex, Proposals, Queue, Watch
 
 CLINICIANS = "clinician"
 
@@ -29,12 +30,20 @@ class Review:
     """The step with its ports filled."""
 
     def __init__(
-        self, *, proposals: Proposals, audit: AuditLog, index: PersonIndex, send_queue: Queue, clock: Clock
+        self,
+        *,
+        proposals: Proposals,
+        audit: AuditLog,
+        index: PersonIndex,
+        send_queue: Queue,
+        watch: Watch,
+        clock: Clock,
     ) -> None:
         self._proposals = proposals
         self._audit = audit
         self._index = index
         self._send_queue = send_queue
+        self._watch = watch
         self._clock = clock
 
     def list(self, reviewer: Reviewer, state: ProposalState, limit: int = 100) -> Sequence[Proposal]:
@@ -96,6 +105,8 @@ class Review:
             version=proposal.version + 1,
         )
         self._proposals.move(decided, expected_version=proposal.version)
+        waited = self._clock() - datetime.fromisoformat(proposal.created_at)
+        self._watch.note("review", state.value.lower(), milliseconds=waited.total_seconds() * 1000, ehr=proposal.ehr)
         return decided
 
     def _denied(self, reviewer: Reviewer, proposal: Proposal, code: str, hint: str) -> Refuse:

@@ -24,7 +24,7 @@ from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Propo
 
 LEASE = timedelta(seconds=150)  # longer than the send Lambda may run (infra/outbound.py, SEND_TIMEOUT)
 MOST_ATTEMPTS = 2
-LONGEST_WAIT_S = 900  # an SQS message may stay invisible for 12 hours; nobody should wait that long unseen
+LONGEST_WAIT_S = 3600  # SQS would allow 12 hours; an EHR that is back should not wait that long for us
 
 
 class Send:
@@ -84,7 +84,10 @@ class Send:
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason=refusal.code)
         if (who.link, who.patient_ref) != (proposal.link, proposal.patient_ref):
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.identity_changed")
-        payload, rows = self._look(proposal, operation, api)
+        looked = self._look(proposal, operation, api)
+        if looked is None:
+            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.patient_moved")
+        payload, rows = looked
         mine = chart.ours(rows, marker_of(proposal.intent))
         if mine is not None:  # the ledger was restored from before the write: adopt the row, write nothing
             return self._adopt(proposal, mine, operation, api)
@@ -92,12 +95,26 @@ class Send:
             return self._move(proposal, ProposalState.ALREADY_PRESENT, reason="send.same_fact_in_chart")
         return self._write(proposal, ehr, operation, api)
 
-    def _look(self, proposal: Proposal, operation: Operation, api: EhrApi) -> tuple[Resource, list[Resource]]:
+    def _look(self, proposal: Proposal, operation: Operation, api: EhrApi) -> tuple[Resource, list[Resource]] | None:
+        """The payload and the chart's rows like it; None when the EHR points elsewhere, for the patient was merged."""
         payload: Resource = orjson.loads(proposal.payload)
         answer, rows = chart.rows_like(payload, operation, api)
+        if 300 <= answer.status < 400:
+            return None
         if answer.status != 200:
-            raise Retry("send.chart_unreadable", place=proposal.ehr, hint=f"search answered {answer.status}", after=30)
+            raise self._unreadable(proposal, "search", answer)
         return payload, rows
+
+    def _unreadable(self, proposal: Proposal, what: str, answer: Answer) -> Retry:
+        hint = f"{what} answered {answer.status}"
+        after = self._patience(proposal.decided_at, least=30)
+        return Retry("send.chart_unreadable", place=proposal.ehr, hint=hint, after=after)
+
+    def _patience(self, since: str, *, least: int) -> int:
+        """Seconds until the next look: as long again as it has lasted already, up to an hour. The twenty looks that
+        the queue allows so last through a night."""
+        lasted = (self._clock() - datetime.fromisoformat(since)).total_seconds()
+        return int(min(max(lasted, least), LONGEST_WAIT_S))
 
     # ------------------------------------------------------------------------------------------------------- bytes
 
@@ -134,9 +151,8 @@ class Send:
             case Next.RESEND | Next.WAIT:
                 # Nothing was looked at over there, so that this was no attempt.
                 self._move(proposal, ProposalState.APPROVED, attempts=proposal.attempts - 1, reason=said)
-                raise Retry(
-                    f"send.{reaction.next}", place=proposal.ehr, after=min(reaction.wait_s or 30, LONGEST_WAIT_S)
-                )
+                wait_s = min(reaction.wait_s or self._patience(proposal.decided_at, least=30), LONGEST_WAIT_S)
+                raise Retry(f"send.{reaction.next}", place=proposal.ehr, after=wait_s)
             case Next.FAIL:
                 return self._move(proposal, ProposalState.FAILED, reason=said)
             case Next.REVIEW | Next.STEWARD:
@@ -146,7 +162,10 @@ class Send:
 
     def _verify(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
         """Nobody knows whether the row is there: look; resend only once the EHR cannot be committing any more."""
-        payload, rows = self._look(proposal, operation, api)
+        looked = self._look(proposal, operation, api)
+        if looked is None:
+            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.patient_moved")
+        payload, rows = looked
         mine = chart.ours(rows, marker_of(proposal.intent))
         same = next((row for row in rows if chart.same_fact(row, payload)), None)
         if mine is None and same is not None and operation.marker:  # somebody else's row: ours would bear the marker
@@ -172,9 +191,9 @@ class Send:
         payload: Resource = orjson.loads(proposal.payload)
         row = self._row(proposal, operation, api)
         if row is None:
-            since = datetime.fromisoformat(proposal.sent_at or proposal.decided_at)
-            if self._clock() < since + timedelta(seconds=operation.verify_within_s):
-                raise Retry("send.not_readable_yet", place=proposal.ehr, after=15)
+            since = proposal.sent_at or proposal.decided_at
+            if self._clock() < datetime.fromisoformat(since) + timedelta(seconds=operation.verify_within_s):
+                raise Retry("send.not_readable_yet", place=proposal.ehr, after=self._patience(since, least=15))
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.not_in_chart")
         differences = chart.differences(row, payload)
         # What the profile says the EHR drops was known to the reviewer; startswith(()) is False.
@@ -196,8 +215,8 @@ class Send:
                 return answer.body
             if answer.status in (404, 410):
                 return None
-            raise Retry("send.chart_unreadable", place=proposal.ehr, hint=f"read answered {answer.status}", after=15)
-        _, rows = self._look(proposal, operation, api)
+            raise self._unreadable(proposal, "read", answer)
+        _, rows = self._look(proposal, operation, api) or ({}, [])
         return chart.ours(rows, marker_of(proposal.intent))
 
     def _move(self, proposal: Proposal, state: ProposalState, **changes: object) -> Proposal:

@@ -1,0 +1,169 @@
+"""The way in, from a delivery to the store and the write queue, with the real mappings and everything else in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headwater.ehrs import load
+from headwater.ehrs.engines import engine_for
+from headwater.errors import Retry
+from headwater.formats.write_request import parse
+from headwater.model import Delivery, MessageState
+from headwater.persons.policy import load_policy
+from headwater.pipeline import Ingest
+from local.demo.feed import Demo, Sending, make
+from tests.fakes import FakeArchive, FakeClock, FakeFhirStore, FakeInbox, FakeQueue, FakeWatch
+from tests.fakes_persons import InMemoryPersonIndex
+
+MAPPINGS = Path(__file__).resolve().parents[1] / "mappings"
+EHRS = load(MAPPINGS)
+ENGINE_FOR = engine_for(MAPPINGS)
+POLICY = load_policy(MAPPINGS)
+
+
+class Way:
+    """An `Ingest` and the memory it stands on."""
+
+    def __init__(self) -> None:
+        self.archive, self.inbox, self.fhir = FakeArchive(), FakeInbox(), FakeFhirStore()
+        self.persons, self.queue, self.watch = InMemoryPersonIndex(), FakeQueue(), FakeWatch()
+        self.ingest = Ingest(
+            ehrs=EHRS, engine_for=ENGINE_FOR, policy=POLICY, archive=self.archive, inbox=self.inbox,
+            persons=self.persons, fhir=self.fhir, write_queue=self.queue, watch=self.watch, clock=FakeClock(),
+        )  # fmt: skip
+
+    def take(self, body: bytes | str, ehr: str = "epic", **attributes: str) -> None:
+        text = body.decode("latin-1") if isinstance(body, bytes) else body
+        self.ingest(Delivery(text, {"ehr": ehr, **attributes}))
+
+    def states(self) -> list[str]:
+        return [record.state.value for record in self.inbox.records.values()]
+
+    def reasons(self) -> list[str]:
+        return [f"{record.error_code} at {record.error_place}" for record in self.inbox.records.values()]
+
+
+@pytest.fixture
+def way() -> Way:
+    return Way()
+
+
+@pytest.fixture(scope="module")
+def demo() -> Demo:
+    return make(MAPPINGS, people=12, seed=3)
+
+
+def first(demo: Demo, kind: bytes, ehr: str = "epic") -> Sending:
+    return next(one for one in demo.sendings if one.ehr == ehr and kind in one.body and one.expect == "stored")
+
+
+def test_every_message_of_the_demo_ends_as_it_should(way: Way, demo: Demo) -> None:
+    for sending in demo.sendings:
+        way.take(sending.body, sending.ehr)
+    ends = {record.archive_key.rsplit("/", 1)[1]: record.state for record in way.inbox.records.values()}
+    assert MessageState.ACCEPTED not in ends.values()
+    assert sum(state is MessageState.QUARANTINED for state in ends.values()) == 5
+    patients = [one for one in way.fhir.resources.values() if one["resourceType"] == "Patient"]
+    people = {(chart.human.birth_date, chart.human.phone) for chart in demo.charts}
+    assert len(patients) == len(people)
+
+
+def test_two_ehrs_that_know_one_person_make_write_requests(way: Way, demo: Demo) -> None:
+    for sending in demo.sendings:
+        way.take(sending.body, sending.ehr)
+    requests = [parse(body) for body in way.queue.bodies]
+    assert requests
+    for request in requests:
+        assert request.to != request.origin_ehr
+        assert request.resource["subject"]["reference"] == f"Patient/{request.person_id}"
+        assert f"Patient/{request.person_id}" in way.fhir.resources
+
+
+def test_the_same_bytes_again_change_nothing(way: Way, demo: Demo) -> None:
+    message = first(demo, b"ORU^R01")
+    way.take(message.body)
+    before, sent = way.fhir.transactions, len(way.queue.sent)
+    way.take(message.body)
+    assert (way.fhir.transactions, len(way.queue.sent)) == (before, sent)
+    assert "accept.seen_before" in way.watch.outcomes
+
+
+def test_what_died_on_the_way_is_taken_through_again_with_the_same_result(way: Way, demo: Demo) -> None:
+    message = first(demo, b"ORU^R01")
+    way.fhir.down = Retry("store.throttled")
+    with pytest.raises(Retry):
+        way.take(message.body)
+    assert way.states() == ["accepted"]
+    way.fhir.down = None
+    way.take(message.body)
+    assert way.states() == ["stored"]
+    assert all(len(versions) == 1 for versions in way.fhir.history.values())
+
+
+def test_a_batch_goes_on_as_its_messages_and_a_bad_one_harms_no_other(way: Way, demo: Demo) -> None:
+    good = first(demo, b"ADT^A").body.decode().strip("\r")
+    other = first(demo, b"ORU^R01").body.decode().strip("\r")
+    bad = good.replace("ADT^A", "ZZZ^Z", 1)
+    batch = "\r".join(["FHS|^~\\&|LAB", "BHS|^~\\&|LAB", good, bad, other, "BTS|3", "FTS|1", ""])
+    way.take(batch)
+    assert sorted(way.states()) == ["forwarded", "quarantined", "stored", "stored"]
+    way.take(batch)
+    assert len(way.inbox.records) == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("GET / HTTP/1.1", "convert.not_hl7 at MSH"),
+        ("MSH|^~\\&|A|B", "convert.truncated at MSH-9"),
+        ("MSH|^~\\&|A|B|C|D|20261101||ZZZ^Z99|1|P|2.5\rPID|1||1^^^EPI^MR", "convert.template_missing at MSH-9"),
+        ("MSH|^~\\&|A|B|C|D|20261101||ADT^A01|1|P|2.5\rEVN|A01|20261101", "convert.patient_missing at PID"),
+        ("", "convert.not_hl7 at MSH"),
+    ],
+)
+def test_bad_input_is_set_aside_with_the_place_and_its_bytes(way: Way, body: str, reason: str) -> None:
+    way.take(body)
+    assert way.reasons() == [reason]
+    (record,) = way.inbox.records.values()
+    assert way.archive.objects[record.archive_key] == body.encode()
+
+
+def test_a_patient_without_a_number_is_held(way: Way, demo: Demo) -> None:
+    message = next(one for one in demo.sendings if one.expect == "held")
+    way.take(message.body)
+    assert way.states() == ["held"]
+    assert not way.fhir.history
+
+
+def test_a_released_message_goes_the_same_way_in(way: Way, demo: Demo) -> None:
+    message = first(demo, b"ADT^A")
+    way.take(message.body)
+    (key,) = way.inbox.records
+    way.inbox.close(key, MessageState.QUARANTINED, at="2026-11-22T12:00:00+00:00", code="convert.invalid")
+    way.take(message.body)
+    assert way.states() == ["quarantined"]
+    way.inbox.close(key, MessageState.ACCEPTED, at="2026-11-22T12:01:00+00:00")
+    way.take(message.body)
+    assert way.states() == ["stored"]
+
+
+def test_a_slip_in_our_own_code_is_quarantine_not_a_loop(way: Way, demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("Okonkwo")
+
+    monkeypatch.setattr("headwater.pipeline.convert", broken)
+    way.take(first(demo, b"ADT^A").body)
+    (record,) = way.inbox.records.values()
+    assert record.error_code == "convert.crashed"
+    assert "Okonkwo" not in repr(record)
+
+
+def test_no_value_of_a_message_reaches_the_log(way: Way, demo: Demo) -> None:
+    for sending in demo.sendings:
+        way.take(sending.body, sending.ehr)
+    said = repr(way.watch.notes) + repr([(r.error_code, r.error_place, r.error_hint) for r in way.inbox.records.values()])
+    values = {value for chart in demo.charts for value in (chart.human.family, chart.human.phone, chart.human.street)}
+    values |= {chart.mrn for chart in demo.charts} | {chart.human.ssn for chart in demo.charts if chart.human.ssn}
+    assert [value for value in values if value in said] == []
