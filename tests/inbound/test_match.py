@@ -356,6 +356,17 @@ def test_a_record_that_was_linked_wrongly_is_moved(gate: Gate) -> None:
     assert "south" not in {record.ehr for record in gate.index.persons[wrong.person_id].records}
 
 
+def test_a_moved_record_keeps_its_newest_demographics(gate: Gate) -> None:
+    gate(patient())
+    gate(patient(*SOUTH), ehr="south")
+    gate(patient(*SOUTH, telecom=[{"system": "phone", "value": "713-888-0001"}]), ehr="south", minutes=10)
+    right = gate(patient("urn:west", "W-1", name=named("Walter", "Brandt"), birthDate="1950-12-30"), ehr="west")
+    link(gate.index, gate.key(patient(*SOUTH), "south"), right.person_id, **STEWARD)
+    gate(patient(*SOUTH), ehr="south", minutes=5)
+    record = next(one for one in gate.index.persons[right.person_id].records if one.ehr == "south")
+    assert record.traits.phones == ("713-888-0001",)
+
+
 def test_a_decision_about_a_person_that_is_gone_is_held(gate: Gate) -> None:
     first, twin = gate(patient()), patient(*SOUTH, name=named("Nathaniel"))
     link(gate.index, gate.key(twin, "south"), first.person_id, **STEWARD)

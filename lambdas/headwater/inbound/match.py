@@ -103,10 +103,13 @@ def _known(
 ) -> Person:
     """The person of a record that is linked: the same one with its news, or the one that a steward moved it to."""
     decision = seen.decision
-    if decision and decision.link_to != known.id and (decision.link_to or known.id in decision.apart_from):
-        return _moved(record, known, seen, keys, index)
     linked = next(one for one in known.records if one.key == record.key)
     checked = still_same(linked.traits, record.traits, policy)
+    if decision and decision.link_to != known.id and (decision.link_to or known.id in decision.apart_from):
+        newest = _newest(linked, record) if checked.verdict is Verdict.SAME else record
+        person = _moved_to(newest, seen, decision)
+        index.save(person, record_key=record.key, keys=keys, seen=seen, left=_without(known, record))
+        return person
     if checked.verdict is Verdict.SAME:
         seen = replace(seen, decision=None)  # not needed, so it stays open
     elif decision is None or not _answers(decision, record):
@@ -117,19 +120,16 @@ def _known(
     return person
 
 
-def _moved(record: SourceRecord, known: Person, seen: Candidates, keys: Sequence[str], index: PersonIndex) -> Person:
-    """A steward's answer took the record away from `known`: to another person, or to one of its own."""
-    decision = seen.decision
-    assert decision is not None
-    left = replace(
-        known, version=known.version + 1, records=tuple(one for one in known.records if one.key != record.key)
-    )
+def _moved_to(record: SourceRecord, seen: Candidates, decision: Decision) -> Person:
+    """Where a steward's answer put a record that was another's: with the person named, or on its own."""
     if decision.link_to:
-        person = _linked(_decided(seen), record)
-    else:
-        person = Person(person_id_of(record.key, version=decision.version), 1, (record,))
-    index.save(person, record_key=record.key, keys=keys, seen=seen, left=left)
-    return person
+        return _linked(_decided(seen), record)
+    return Person(person_id_of(record.key, version=decision.version), 1, (record,))
+
+
+def _without(person: Person, record: SourceRecord) -> Person:
+    others = tuple(one for one in person.records if one.key != record.key)
+    return replace(person, version=person.version + 1, records=others)
 
 
 def _answers(decision: Decision, record: SourceRecord) -> bool:
