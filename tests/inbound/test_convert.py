@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -157,18 +158,62 @@ def test_an_end_before_its_start_costs_only_the_end() -> None:
     assert only(take(body), "Encounter")["period"] == {"start": "2025-07-11T08:15:00-04:00"}
 
 
+def test_a_phone_in_parts_is_not_lost() -> None:
+    body = HEADER + b"PID|1||A1^^^MAIN^MR||Rivera^Ana||||||||^PRN^PH^^1^978^5550142^310~^NET^Internet^ana@example.org"
+    phone, mail = only(take(body), "Patient")["telecom"]
+    assert (phone["system"], phone["value"], phone["use"]) == ("phone", "+1 978 5550142 X310", "home")
+    assert (mail["system"], mail["value"]) == ("email", "ana@example.org")
+
+
+def test_an_authority_that_is_only_an_oid_is_not_taken_for_a_missing_one() -> None:
+    from tests.mappings.examples import ehrs
+
+    epic = ehrs()["epic"]
+    body = HEADER + b"PID|1||A1^^^&1.2.3&ISO^MR~B2^^^^PI||Rivera^Ana"
+    identifiers = only(convert(envelope(epic, body), epic, engine("epic")), "Patient")["identifier"]
+    assert [one.get("system", "") for one in identifiers] == ["urn:oid:1.2.3", ""]
+
+
+def test_a_location_is_part_of_the_next_one_outwards() -> None:
+    body = HEADER + b"PID|1||A1^^^MAIN^MR||Rivera^Ana\rPV1|1|I|4WEST^412^B^NORTH||||||||||||||||V1"
+    places = [one for one in take(body).resources if one["resourceType"] == "Location"]
+    kinds = [place["physicalType"]["coding"][0]["code"] for place in places]
+    assert kinds == ["bd", "ro", "wa", "si"]
+    for inner, outer in pairwise(places):
+        assert inner["partOf"]["reference"] == f"Location/{outer['id']}"
+
+
 def test_no_value_of_a_message_is_in_a_refusal() -> None:
     with pytest.raises(Quarantine) as refused:
         take(HEADER + b"PID|1||||Secretname^Jane||19700101|F")
     assert "Secretname" not in str(refused.value)
 
 
-ODD = st.one_of(
-    st.sampled_from(
-        ['""', "~", "^", "&", "^^^", "|", "~~", "^&^", " ", "  two  spaces ", "00000000", "20241340", "UNKNOWN", "-1", "0"]
-        + ["99999999999999999999", "1e999", "<", "{{ x }}", "{% raw %}", '"', "\\", "\\E\\", "\\X00\\", "\u2028", "'", "<b>"]
-        + ["a b", "É", "http://x y", "urn:oid:", "1.2.3", "NaN", "^^^^^^^^^^", "&&&", "A&B&C^D&E~F"]
+ODD_VALUES = (
+    *(
+        '""',
+        "~",
+        "^",
+        "&",
+        "^^^",
+        "|",
+        "~~",
+        "^&^",
+        "^^^^^^^^^^",
+        "&&&",
+        "A&B&C^D&E~F",
+        "^A",
+        "&A",
+        "\\",
+        "\\E\\",
+        "\\X00\\",
     ),
+    *(" ", "  two  spaces ", "a b", "\u2028", "É", "'", '"', "<b>", "<", "{{ x }}", "{% raw %}"),
+    *("00000000", "20241340", "UNKNOWN", "-1", "0", "99999999999999999999", "1e999", "NaN"),
+    *("http://x y", "urn:oid:", "1.2.3"),
+)
+ODD = st.one_of(
+    st.sampled_from(ODD_VALUES),
     st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20),
 )
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from headwater.formats.codes import CodeMaps, Coding
 from headwater.formats.hl7v2 import times
-from headwater.formats.hl7v2.message import Component, Field, Group, Repetition, Segment, Value
+from headwater.formats.hl7v2.message import Field, Group, Repetition, Segment, Value
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -92,6 +92,8 @@ class _Systems:
                 return known["code"]
         if universal and (_OID.fullmatch(universal) or _UUID.fullmatch(universal)):
             return f"urn:oid:{universal}" if _OID.fullmatch(universal) else f"urn:uuid:{universal.lower()}"
+        if universal and kind == "DNS":
+            return f"urn:dns:{_NOT_FOR_URN.sub('-', universal)}"
         if universal and _URI.fullmatch(universal):
             return universal
         name = namespace or universal
@@ -149,7 +151,7 @@ class _Codes:
 
     def coding(self, value: Any, name: str) -> Coding | None:
         """The target Coding of a code, or of the first triplet of a CWE that has one."""
-        for code, _, system in _triplets(value):
+        for code, _, system, _ in _triplets(value):
             found = self._codes.find(name, code, self.coding_system(system) or "")
             if found:
                 return found
@@ -162,11 +164,11 @@ class _Codes:
         target = self.coding(value, name) if name else None
         if target:
             found.append(dict(target))
-        for code, display, said in _triplets(value):
+        for code, display, said, version in _triplets(value):
             system = self.coding_system(said) or (self.coding_system(f"HL7{table}") if table else None)
             same = next((one for one in found if one["code"] == code and one.get("system") == system), None)
             if same is None:
-                coding = {"system": system or "", "code": code, "display": display}
+                coding = {"system": system or "", "version": version, "code": code, "display": display}
                 found.append({key: text for key, text in coding.items() if text})
             elif display:
                 same.setdefault("display", display)
@@ -206,15 +208,17 @@ class _Codes:
         return f"urn:headwater:{self._ehr}:codes:{_NOT_FOR_URN.sub('-', name)}"
 
 
-def _triplets(value: Any) -> list[tuple[str, str, str]]:
-    """Code, display and system, up to three times: components 1-3, 4-6 and 10-12 of a CWE (chapter 2A.13)."""
-    if isinstance(value, Field | Repetition):
-        found = [tuple(_text(value.part(start + at)) for at in range(3)) for start in (1, 4, 10)]
-    elif isinstance(value, Component):
-        found = [tuple(_text(value.part(start + at)) for at in range(3)) for start in (1, 4)]
-    else:
-        found = [(_text(value), "", "")]
-    return [(" ".join(code.split()), display, system) for code, display, system in found if code]
+def _triplets(value: Any) -> list[tuple[str, str, str, str]]:
+    """Code, display, system and version, up to three times: components 1-3 and 7, 4-6 and 8, 10-12 and 13 of a CWE
+    (chapter 2A.13). In a component that is a CWE they are subcomponents."""
+    if not isinstance(value, Value):
+        return [(code, "", "", "")] if (code := " ".join(_text(value).split())) else []
+    found = []
+    for start, version in ((1, 7), (4, 8), (10, 13)):
+        code, display, system, said = (_text(value.part(at)) for at in (start, start + 1, start + 2, version))
+        if code:
+            found.append((" ".join(code.split()), display, system, said))
+    return found
 
 
 # -------------------------------------------------------------------------------------------------- of any sender

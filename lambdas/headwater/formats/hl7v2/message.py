@@ -60,7 +60,8 @@ _DELIMITERS_THEMSELVES = Encoding("", "\0", "", "", "", "ascii", UTC, "")
 
 
 class Value:
-    """What fields, repetitions and components have in common: they print as their first part, and know their zone."""
+    """What fields, repetitions and components have in common: they know their zone, and print as the first of their
+    parts that says anything, so that nothing that is there looks empty."""
 
     __slots__ = ("encoding", "raw")
 
@@ -97,7 +98,7 @@ class Value:
 
 
 class Component(Value):
-    """One component; it prints as its first subcomponent."""
+    """One component; its parts are texts."""
 
     __slots__ = ("_texts",)
 
@@ -110,11 +111,11 @@ class Component(Value):
         return self._texts[number - 1] or None if 0 < number <= len(self._texts) else None
 
     def __str__(self) -> str:
-        return self._texts[0]
+        return next(filter(None, self._texts), "")
 
 
 class Repetition(Value):
-    """One repetition of a field; its parts are its components, and it prints as the first of them."""
+    """One repetition of a field; its parts are its components."""
 
     __slots__ = ("_parts", "_raws")
 
@@ -131,7 +132,10 @@ class Repetition(Value):
         return found
 
     def __str__(self) -> str:
-        return str(self.part(1) or "")
+        first = self.part(1)
+        if first is None:
+            first = next(filter(None, map(self.part, range(2, len(self._raws) + 1))), None)
+        return str(first or "")
 
 
 class Field(Value):
