@@ -69,8 +69,7 @@ class Compiler:
         self._captures: list[tuple[str, str]] = []
 
     def compile(self) -> Program:
-        self.emit("w = o.append")
-        self.emit("s.enter(o)")
+        self.begin()
         self.body(self.template.body)
         self.flush()
         self.emit("s.depth -= 1")
@@ -80,6 +79,10 @@ class Compiler:
         source = "\n".join(["def template(s, v, o):", *self._code, ""])
         names = tuple(self._filters), tuple(self._partials)
         return Program(self.template.name, self.mode, source, *names, places, self.summary())
+
+    def begin(self) -> None:
+        self.emit("w = o.append")
+        self.emit("s.enter(o)")
 
     def summary(self) -> Any:
         """What else to keep of a template; plain data."""
@@ -147,10 +150,14 @@ class Compiler:
                 before, opening, closing, self._cooked = parts
                 self._pending[:] = [before] if before else []
                 self.flush()
-                self.emit(f"if _ := {printed}: w({opening!r} + _ + {closing!r})")
+                self.optional(printed, opening, closing)
                 return
         self.flush()
         self.emit(f"w({printed})")
+
+    def optional(self, printed: str, opening: str, closing: str) -> None:
+        """A string value that is written only if there is something in it."""
+        self.emit(f"if _ := {printed}: w({opening!r} + _ + {closing!r})")
 
     def printed(self, node: nodes.Expression) -> str:
         """Python source for the text of an output, escaped for where it stands."""
@@ -238,7 +245,7 @@ class Compiler:
         self.unbind(saved)
 
     def _uses_forloop(self, body: tuple[nodes.Statement, ...]) -> bool:
-        return bool(_FORLOOP.search(self.template.source)) or "Include(" in repr(body)
+        return bool(_FORLOOP.search(self.template.source)) or _includes(body)
 
     def do_break(self, _: nodes.Break) -> None:
         self._leave("break")
@@ -371,3 +378,15 @@ class Compiler:
         else:
             return None
         return source if operator == "==" else f"(not {source})"
+
+
+def _includes(body: tuple[nodes.Statement, ...]) -> bool:
+    """Whether other templates, which may ask for `forloop`, are called somewhere in a body."""
+    for node in body:
+        if isinstance(node, nodes.Include | nodes.Evaluate):
+            return True
+        inner = [getattr(node, "body", ()), getattr(node, "otherwise", ())]
+        inner += [branch[1] for branch in getattr(node, "branches", ())]
+        if any(map(_includes, inner)):
+            return True
+    return False

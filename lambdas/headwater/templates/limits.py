@@ -83,7 +83,11 @@ class Meter:
         if time.monotonic() > self._ends:
             raise LimitReached(f"took more than {self.limits.seconds:g} s")
 
-    def descend(self) -> None:
+    def enter(self, out: list[str]) -> None:
+        """Called at the beginning of every partial; it counts as a turn."""
         self.depth += 1
         if self.depth > self.limits.depth:
             raise LimitReached(f"partials are nested deeper than {self.limits.depth}")
+        self._until_check -= 1
+        if self._until_check < 0 or len(out) - self._pieces > 8192:
+            self.check(out)

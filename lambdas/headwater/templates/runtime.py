@@ -37,10 +37,6 @@ class State(Meter):
         super().__init__(limits)
         self.engine = engine
 
-    def enter(self, out: list[str]) -> None:
-        self.descend()
-        self.tick(out)
-
     def partial(self, name: Any, mode: str) -> Any:
         """The compiled function of a template that is named by a value."""
         return self.engine.function(text(name), mode)

@@ -31,6 +31,14 @@ _COMPARE = {
 }
 
 
+Key = tuple[Any, ...]
+_NIL_STAYS = frozenset(
+    "append prepend replace remove get_property format_as_date_time add_hyphens_date add_seconds generate_uuid "
+    "generate_id_input evaluate get_object upcase downcase strip lstrip rstrip escape to_json_string date truncate "
+    "capitalize escape_special_chars unescape_special_chars format_as_hl7v2_date_time plus minus times".split()
+)
+
+
 class _Loose(JsonText):
     """A template whose strings begin in one branch and end in another: its text is left as it is."""
 
@@ -43,10 +51,8 @@ class MicrosoftCompiler(Compiler):
 
     def __init__(self, template: nodes.Template, mode: str, filters: dict[str, Filter]) -> None:
         super().__init__(template, mode, filters)
-        self._seen: dict[str, str] | None = None  # paths looked up in the present condition, and where they are kept
-        self._counts: dict[str, int] = {}
-        self._certain: dict[str, str] = {}
-        self._leftmost: nodes.Expression | None = None
+        self._live: dict[Key, str] = {}  # paths whose value is surely in a local by now
+        self._stale: set[str] = set()  # variables that may have changed since a branch began; "*" for all
 
     def compile(self) -> Program:
         try:
@@ -58,42 +64,85 @@ class MicrosoftCompiler(Compiler):
         again.json = _Loose(False)
         return again.compile()
 
+    def begin(self) -> None:
+        super().begin()
+        self.emit("u = s.under")
+
     def summary(self) -> Any:
         return flow(self.template).packed()
 
     # -------------------------------------------------------------------------------------------------- statements
 
     def do_if(self, node: nodes.If) -> None:
-        tests = self._share([condition for condition, _ in node.branches])
-        for number, (test, (_, body)) in enumerate(zip(tests, node.branches, strict=True)):
-            negated = number == 0 and node.negate_first
-            self.emit(f"{'elif' if number else 'if'} {f'not ({test})' if negated else test}:")
-            self.suite(body)
+        live, stale = self._live, self._stale
+        self._stale = set()
+        for number, (condition, body) in enumerate(node.branches):
+            test = self.test(condition)
+            if number == 0:
+                live = dict(self._live)
+                test = f"not ({test})" if node.negate_first else test
+            self.emit(f"{'elif' if number else 'if'} {test}:")
+            self._branch(body)
         if node.otherwise:
             self.emit("else:")
+            self._branch(node.otherwise)
+        self._live = live
+        self._forget(*self._stale)
+        self._stale |= stale
+
+    def _branch(self, body: tuple[nodes.Statement, ...]) -> None:
+        """A body that may or may not run: what it looks up is not known behind it."""
+        live = dict(self._live)
+        self.suite(body)
+        self._live = live
+
+    def _forget(self, *names: str) -> None:
+        """Variables that may have another value from here on."""
+        self._stale.update(names)
+        if "*" in names:
+            self._live = {}
+        elif names:
+            self._live = {key: local for key, local in self._live.items() if key[0] not in names}
+
+    def do_for(self, node: nodes.For) -> None:
+        items, index, whole = self.new("l"), self.new("i"), self.new("y")
+        source = self.value(node.source)
+        limit = self.value(node.limit) if node.limit else "None"
+        offset = self.value(node.offset) if node.offset else "None"
+        self.emit(f"{whole} = {source}")
+        self.emit(f"{items} = () if {whole} is None else turns(s, {whole}, {limit}, {offset}, {node.reverse})")
+        live, stale = dict(self._live), self._stale
+        self._stale, self._live = set(), {}
+        self.emit(f"if {items}:")
+        self._indent += 1
+        self._loop(node, items, index)
+        self._indent -= 1
+        if node.otherwise:
+            self._live = {}
+            self.emit("else:")
             self.suite(node.otherwise)
+        self._live = live
+        self._forget(*self._stale)
+        self._stale |= stale
 
-    def _share(self, conditions: list[nodes.Expression]) -> list[str]:
-        """The tests of an if and its elsifs. A path that was surely looked up before is not looked up again: within a
-        condition whatever stands to the left, from condition to condition only what stands leftmost."""
-        self._counts, self._seen = {}, None
-        for condition in conditions:
-            self.test(condition)  # only to count
-        tests, kept = [], dict[str, str]()
-        for condition in conditions:
-            self._seen, self._leftmost = dict(kept), condition
-            while isinstance(self._leftmost, nodes.Logic):
-                self._leftmost = self._leftmost.left
-            tests.append(self.test(condition))
-            kept = self._certain
-        self._seen = None
-        return tests
-
-    def test(self, node: nodes.Expression) -> str:
-        source = super().test(node)
-        if self._seen is not None and node is self._leftmost:
-            self._certain = dict(self._seen)
-        return source
+    def _loop(self, node: nodes.For, items: str, index: str) -> None:
+        loop = self.new("x") if self._uses_forloop(node.body) else ""
+        saved = [self._bind(node.name, "None")]
+        if loop:
+            self.emit(f"{loop} = ForLoop(len({items}), v.get('forloop'))")
+            saved.append(self._bind("forloop", loop))
+        self.emit(f"for {index} in {items}:")
+        self._loops.append(len(self._captures))
+        self._indent += 1
+        self.emit(f"s.tick({self._out[-1]})")
+        if loop:
+            self.emit(f"{loop}.index0 += 1")
+        self.emit(f"v[{node.name!r}] = {index}")
+        self._indent -= 1
+        self._live = {(node.name,): index}
+        self.suite(node.body)
+        self._loops.pop()
+        self.unbind(saved)
 
     def do_case(self, node: nodes.Case) -> None:
         subject, missed = self.new("c"), self.new("m")
@@ -105,10 +154,12 @@ class MicrosoftCompiler(Compiler):
                 self._indent += 1
                 self.emit(f"{missed} = False")
                 self._indent -= 1
-                self.suite(body)
+                self._branch(body)
+                self._forget("*")
             if not values:
                 self.emit(f"if {missed}:")
-                self.suite(body)
+                self._branch(body)
+                self._forget("*")
 
     def do_include(self, node: nodes.Include) -> None:
         function, item = self.partial(node.template), None
@@ -127,6 +178,7 @@ class MicrosoftCompiler(Compiler):
             self._indent -= 1
         else:
             self.emit(call)
+        self._forget("*")
         self.unbind(saved)
 
     def do_evaluate(self, node: nodes.Evaluate) -> None:
@@ -136,6 +188,7 @@ class MicrosoftCompiler(Compiler):
         saved = [self._bind(name, self.value(value)) for name, value in node.arguments]
         out = self.new("o")
         self.emit(f"{out} = []; {function}(s, v, {out})")
+        self._forget("*")
         self.assign(node.name, f"evaluated(s, {out})")
         self.unbind(saved)
 
@@ -173,15 +226,17 @@ class MicrosoftCompiler(Compiler):
 
     def assign(self, name: str, value: str) -> None:
         self.emit(f"_ = {value}")
-        self.emit(f"if {name!r} in s.under: s.under[{name!r}] = _")
+        self.emit(f"if {name!r} in u: u[{name!r}] = _")
         self.emit(f"else: v[{name!r}] = _")
+        self._forget(name)
 
     def _bind(self, name: str, value: str) -> tuple[str, str]:
-        saved, fresh = self.new("k"), self.new("f")
+        saved, fresh = self.new("k"), self.new("q")
         self.emit(f"{saved} = v.get({name!r}); _ = {value}")
-        self.emit(f"if {fresh} := {name!r} not in s.under: s.under[{name!r}] = {saved}")
+        self.emit(f"if {fresh} := {name!r} not in u: u[{name!r}] = {saved}")
         self.emit(f"v[{name!r}] = _")
-        return name, f"s.under.pop({name!r}) if {fresh} else {saved}"
+        self._forget(name)
+        return name, f"u.pop({name!r}) if {fresh} else {saved}"
 
     def bind(self, values: dict[str, str]) -> list[tuple[str, str]]:
         return [self._bind(name, value) for name, value in values.items()]
@@ -189,6 +244,7 @@ class MicrosoftCompiler(Compiler):
     def unbind(self, saved: list[tuple[str, str]]) -> None:
         for name, source in reversed(saved):
             self.emit(f"v[{name!r}] = {source}")
+            self._forget(name)
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -199,31 +255,48 @@ class MicrosoftCompiler(Compiler):
             return f"Decimal({str(node.value)!r})"
         return super().value(node)
 
+    def test(self, node: nodes.Expression) -> str:
+        if isinstance(node, nodes.Path):
+            source = self._path(node)
+            local = self._live.get(_key(node))
+            return f"({source} is not None and {local} is not False)" if local else super().test(node)
+        if isinstance(node, nodes.Logic):
+            left = self.test(node.left)
+            sure = dict(self._live)
+            right = self.test(node.right)
+            self._live = sure  # the right side may not have run
+            return f"({left} {node.operator} {right})"
+        return super().test(node)
+
     def _path(self, node: nodes.Path) -> str:
-        source = f"v.get({node.root!r})"
+        """The value of a path; each step is kept in a local, and taken from there while nothing can have changed."""
+        source = self._kept((node.root,), f"v.get({node.root!r})")
         for number, part in enumerate(node.parts):
-            key = repr((node.root, node.parts[: number + 1]))
-            source = self._once(key, self._member(source, part))
+            if not isinstance(part, str | int):
+                return self._unkept(source, node.parts[number:])
+            key = (node.root, *node.parts[: number + 1])
+            source = self._live.get(key) or self._kept(key, _member(source, self._live[key[:-1]], part))
         return source
 
-    def _member(self, source: str, part: str | int | nodes.Expression) -> str:
-        if isinstance(part, str):
-            key = int(part) if part.isdecimal() and len(part) < 10 else part.lower()
-            return f"(None if (_ := {source}) is None else _[{key!r}] if _.__class__ in D else get(_, {part!r}))"
-        if isinstance(part, int):
-            return f"(None if (_ := {source}) is None else _[{part}] if _.__class__ in D else at(_, {part}))"
-        return f"at({source}, {self.value(part)})"
+    def _kept(self, key: Key, source: str) -> str:
+        known = self._live.get(key)
+        if known:
+            return known
+        local = self._live[key] = self.new("t")
+        return f"({local} := {source})"
 
-    def _once(self, path: str, source: str) -> str:
-        if self._seen is None:
-            self._counts[path] = self._counts.get(path, 0) + 1
-            return source
-        if path in self._seen:
-            return self._seen[path]
-        if self._counts.get(path, 0) < 2:
-            return source
-        self._seen[path] = self.new("t")
-        return f"({self._seen[path]} := {source})"
+    def _unkept(self, source: str, parts: tuple[str | int | nodes.Expression, ...]) -> str:
+        """The rest of a path from an index that is worked out."""
+        for part in parts:
+            if isinstance(part, str):
+                source = f"get({source}, {part!r})"
+            else:
+                source = f"at({source}, {part if isinstance(part, int) else self.value(part)})"
+        return source
+
+    def optional(self, printed: str, opening: str, closing: str) -> None:
+        value = printed.removeprefix("mended(").removesuffix(")")
+        self.emit(f"if (_ := {value}) is not None and (_ := mended(_)): w({opening!r} + _ + {closing!r})")
 
     def call(self, call: nodes.Call, value: str) -> str:
         if call.name in BATCHES and len(call.arguments) > 1:
@@ -234,8 +307,13 @@ class MicrosoftCompiler(Compiler):
         if not known.least <= len(call.arguments) <= known.most:
             return f"refused({call.name!r})"
         function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
-        arguments = [*(["s"] if known.metered else []), value, *map(self.value, call.arguments)]
-        return f"{function}({', '.join(arguments)})"
+        first = "s, " if known.metered else ""
+        if call.name not in _NIL_STAYS:
+            return f"{function}({', '.join([first + value, *map(self.value, call.arguments)])})"
+        sure, local = dict(self._live), self.new("z")
+        arguments = ", ".join([first + local, *map(self.value, call.arguments)])
+        self._live = sure  # arguments are worked out only for what is not nil
+        return f"(None if ({local} := {value}) is None else {function}({arguments}))"
 
     def _batch(self, call: nodes.Call, value: str, mode: str, tail: str) -> str:
         template, *names = call.arguments
@@ -264,6 +342,19 @@ class MicrosoftCompiler(Compiler):
             if isinstance(right, nodes.Literal):
                 return _constant(operator, left, right.value)
         return _COMPARE[operator].format(left, self.value(right))
+
+
+def _key(node: nodes.Path) -> Key:
+    return (node.root, *node.parts)
+
+
+def _member(source: str, local: str, part: str | int) -> str:
+    """One step of a path: `source` gives the whole and leaves it in `local`."""
+    if isinstance(part, int):
+        key, other = part, f"at({local}, {part})"
+    else:
+        key, other = int(part) if part.isdecimal() and len(part) < 10 else part.lower(), f"get({local}, {part!r})"
+    return f"None if {source} is None else {local}[{key!r}] if {local}.__class__ is Drop else {other}"
 
 
 def _constant(operator: str, left: str, value: object) -> str:

@@ -7,7 +7,7 @@ never asked for is the report of unread input. Text is HL7-unescaped, then `"` a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from headwater.errors import Quarantine
@@ -30,7 +30,8 @@ class Encoding:
     __slots__ = ("component", "field", "repetition", "subcomponent")
 
     def __init__(self, header: str) -> None:
-        self.field, self.component, self.repetition, _, self.subcomponent = header[3:8]
+        self.field, self.component, self.repetition = header[3], header[4], header[5]
+        self.subcomponent = header[7]
 
     def normal(self, raw: str) -> str:
         if "\\" in raw:
@@ -49,22 +50,23 @@ class Encoding:
         return bytes.fromhex(code[1:]).decode("latin-1")
 
 
-class _Drop(dict[Any, Any]):
-    """Lazy members by number or lower-case name; index 0 and what is beyond the end are nil."""
+class Drop(dict[Any, Any]):
+    """A segment, field or component: lazy members by number or lower-case name, nil for 0 and beyond the end.
 
-    __slots__ = ("_encoding", "_raw")
+    One class for all, which the compiled code knows by identity; `rule` makes a member when it is first asked for.
+    """
 
-    def __init__(self, raw: str, encoding: Encoding) -> None:
-        self._raw = raw
-        self._encoding = encoding
+    __slots__ = ("encoding", "parts", "raw", "rule")
+
+    def __init__(self, raw: str, encoding: Encoding, rule: Rule, parts: list[str] | None = None) -> None:
+        self.raw = raw
+        self.encoding = encoding
+        self.rule = rule
+        self.parts = parts
 
     def __missing__(self, key: Any) -> Any:
-        found = self._member(key)
-        self[key] = found
+        found = self[key] = self.rule(self, key)
         return found
-
-    def _member(self, key: Any) -> Any:
-        raise NotImplementedError
 
     def lookup(self, name: str | int) -> Any:
         return self[name]
@@ -75,142 +77,134 @@ class _Drop(dict[Any, Any]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    def _unknown(self, key: Any) -> NoReturn:
-        raise FilterError(f"a {type(self).__name__.lower()} has no such member (Microsoft 1302)")
+
+Rule = Callable[[Drop, Any], Any]
 
 
-class Component(_Drop):
-    __slots__ = ()
-
-    def _member(self, key: Any) -> Any:
-        if key == "value":
-            return self._encoding.normal(self._raw)
-        if key.__class__ is int:
-            parts = self._raw.split(self._encoding.subcomponent)
-            return self._encoding.normal(parts[key - 1]) if 0 < key <= len(parts) else None
-        if key == "subcomponents":
-            return SafeList([None, *map(self._encoding.normal, self._raw.split(self._encoding.subcomponent))])
-        self._unknown(key)
+def _unknown(kind: str) -> NoReturn:
+    raise FilterError(f"a {kind} has no such member (Microsoft 1302)")
 
 
-class Field(_Drop):
-    """A field, or one of its repetitions. Its components are those of its first repetition."""
-
-    __slots__ = ("_parts", "_whole")
-
-    def __init__(self, raw: str, encoding: Encoding, whole: bool = True) -> None:
-        super().__init__(raw, encoding)
-        self._whole = whole
-        self._parts: list[str] | None = None
-
-    def _member(self, key: Any) -> Any:
-        if key.__class__ is int:
-            return self._component(key)
-        if key == "value":
-            return self._encoding.normal(self._raw)
-        if key == "repeats":
-            return self._repeats()
-        if key == "components":
-            return SafeList([None, *(self[number] for number in range(1, self.components() + 1))])
-        self._unknown(key)
-
-    def _component(self, number: int) -> Component | None:
-        parts = self._parts
-        if parts is None:
-            raw, encoding = self._raw, self._encoding
-            if self._whole and encoding.repetition in raw:
-                raw = raw.partition(encoding.repetition)[0]
-            parts = self._parts = raw.split(encoding.component)
-        if 0 < number <= len(parts) and parts[number - 1]:
-            return Component(parts[number - 1], self._encoding)
-        return None
-
-    def components(self) -> int:
-        self._component(0)
-        return len(self._parts or ())
-
-    def _repeats(self) -> SafeList:
-        if not self._whole:
-            return SafeList()
-        first, *others = self._raw.split(self._encoding.repetition)
-        repeats = SafeList([Field(first, self._encoding, whole=False)])
-        repeats.extend(Field(each, self._encoding, whole=False) for each in others)
-        return repeats
+def component(drop: Drop, key: Any) -> Any:
+    if key == "value":
+        return drop.encoding.normal(drop.raw)
+    if key.__class__ is int:
+        parts = drop.raw.split(drop.encoding.subcomponent)
+        return drop.encoding.normal(parts[key - 1]) if 0 < key <= len(parts) else None
+    if key == "subcomponents":
+        return SafeList([None, *map(drop.encoding.normal, drop.raw.split(drop.encoding.subcomponent))])
+    return _unknown("component")
 
 
-class Separator(Field):
-    """MSH-1 and MSH-2: the separators themselves, never split."""
-
-    __slots__ = ()
-
-    def _member(self, key: Any) -> Any:
-        if key == "value" or (key.__class__ is int and key == 1):
-            return self._raw if key == "value" else SeparatorComponent(self._raw, self._encoding)
-        return SafeList() if key in ("repeats", "components") else None
-
-
-class SeparatorComponent(Component):
-    __slots__ = ()
-
-    def _member(self, key: Any) -> Any:
-        return self._raw if key in ("value", 1) else None
+def repetition(drop: Drop, key: Any) -> Any:
+    """One repetition of a field; it has no repeats of its own."""
+    if key.__class__ is int:
+        return _component(drop, drop.raw, key)
+    if key == "value":
+        return drop.encoding.normal(drop.raw)
+    if key == "components":
+        return SafeList([None, *(drop[number] for number in range(1, components(drop) + 1))])
+    return SafeList() if key == "repeats" else _unknown("field")
 
 
-class Segment(_Drop):
-    """`.n` is the n-th field, 0 its id; `line` counts the message's segments from 0."""
+def field(drop: Drop, key: Any) -> Any:
+    """A field's components are those of its first repetition."""
+    if key.__class__ is int:
+        mark = drop.encoding.repetition
+        return _component(drop, drop.raw.partition(mark)[0] if mark in drop.raw else drop.raw, key)
+    if key == "repeats":
+        return SafeList(Drop(each, drop.encoding, repetition) for each in drop.raw.split(drop.encoding.repetition))
+    return repetition(drop, key)
 
-    __slots__ = ("_fields", "line", "name")
+
+def _component(drop: Drop, raw: str, number: int) -> Drop | None:
+    parts = drop.parts
+    if parts is None:
+        parts = drop.parts = raw.split(drop.encoding.component)
+    if 0 < number <= len(parts) and parts[number - 1]:
+        return Drop(parts[number - 1], drop.encoding, component)
+    return None
+
+
+def components(drop: Drop) -> int:
+    """How many components a field has."""
+    if drop.parts is None:
+        drop.rule(drop, 0)
+    return len(drop.parts or ())
+
+
+def separators(drop: Drop, key: Any) -> Any:
+    """MSH-1 and MSH-2, which are never split: themselves, and a component and subcomponent that is the same."""
+    if key == "value":
+        return drop.raw
+    return drop if key == 1 else SafeList() if key in ("repeats", "components", "subcomponents") else None
+
+
+def segment(drop: Drop, key: Any) -> Any:
+    fields = drop.parts or []
+    if key.__class__ is int:
+        return Drop(fields[key], drop.encoding, field) if 0 <= key < len(fields) and fields[key] else None
+    if key == "value":
+        return drop.encoding.normal(drop.raw)
+    if key == "fields":
+        return SafeList(drop[number] for number in range(len(fields)))
+    return _unknown("segment")
+
+
+def header(drop: Drop, key: Any) -> Any:
+    """MSH: fields 1 and 2 are the separators."""
+    if key.__class__ is int and key in (1, 2) and drop.parts:
+        return Drop(drop.parts[key], drop.encoding, separators)
+    return segment(drop, key)
+
+
+class Segment:
+    """One segment: the drop that templates see, its id, its place in the message (`line`, from 0)."""
+
+    __slots__ = ("drop", "line", "name")
 
     def __init__(self, raw: str, encoding: Encoding, line: int) -> None:
-        super().__init__(raw, encoding)
-        self._fields = raw.split(encoding.field)
-        self.name = self._fields[0]
+        fields = raw.split(encoding.field)
+        self.name = fields[0]
         self.line = line
         if line == 0:
-            self._fields.insert(1, encoding.field)
-
-    def _member(self, key: Any) -> Any:
-        if key.__class__ is int:
-            if not 0 <= key < len(self._fields) or not self._fields[key]:
-                return None
-            kind = Separator if self.line == 0 and key in (1, 2) else Field
-            return kind(self._fields[key], self._encoding)
-        if key == "value":
-            return self._encoding.normal(self._raw)
-        if key == "fields":
-            return SafeList(self[number] for number in range(len(self._fields)))
-        self._unknown(key)
+            fields.insert(1, encoding.field)
+        self.drop = Drop(raw, encoding, header if line == 0 else segment, fields)
 
     def unread(self) -> Iterator[str]:
         """`PID-5.2` for every component with a value that no template asked for."""
-        if "value" in self:
+        drop = self.drop
+        if "value" in drop:
             return
-        for number in range(3 if self.line == 0 else 1, len(self._fields)):
-            raw = self._fields[number]
-            field = self.get(number)
-            if not raw or (field is not None and ("value" in field or "repeats" in field)):
+        for number, raw in enumerate(drop.parts or ()):
+            if not raw or number < (3 if self.line == 0 else 1):
                 continue
-            if field is None:
+            read = drop.get(number)
+            if read is None:
                 yield f"{self.name}-{number}"
-                continue
-            for component in range(1, field.components() + 1):
-                read = field.get(component)
-                if not read and (read is not None or field[component] is not None):
-                    yield f"{self.name}-{number}.{component}"
+            elif "value" not in read and "repeats" not in read:
+                yield from (f"{self.name}-{number}.{part}" for part in _unread(read))
+
+
+def _unread(read: Drop) -> Iterator[int]:
+    for number in range(1, components(read) + 1):
+        part = read.get(number)
+        if not part and (part is not None or read[number] is not None):
+            yield number
 
 
 class Message:
     """The variable `hl7v2Data`. `meta` are the segments' ids, `data` the segments, in order."""
 
-    __slots__ = ("data", "meta", "value")
+    __slots__ = ("meta", "segments", "value")
 
-    def __init__(self, value: str | None, data: list[Segment]) -> None:
+    def __init__(self, value: str | None, segments: list[Segment]) -> None:
         self.value = value
-        self.data = data
-        self.meta = [each.name for each in data]
+        self.segments = segments
+        self.meta = [each.name for each in segments]
 
     def lookup(self, name: str | int) -> Any:
-        known = {"value": self.value, "meta": self.meta, "data": self.data}
+        known = {"value": self.value, "meta": self.meta, "data": [each.drop for each in self.segments]}
         return known.get(str(name).lower())
 
     def __str__(self) -> str:
@@ -218,7 +212,7 @@ class Message:
 
     def unread(self) -> tuple[str, ...]:
         """What no template read, in order, each place once."""
-        return tuple(dict.fromkeys(place for segment in self.data for place in segment.unread()))
+        return tuple(dict.fromkeys(place for segment in self.segments for place in segment.unread()))
 
 
 def parse(text: str) -> Message:

@@ -12,15 +12,13 @@ from typing import Any
 
 from headwater.templates.errors import FilterError, LimitReached
 from headwater.templates.limits import Limits
-from headwater.templates.microsoft.hl7v2 import Component, Field, SafeList, Segment, Separator, SeparatorComponent
+from headwater.templates.microsoft.hl7v2 import Drop, SafeList
 from headwater.templates.microsoft.values import equal, integer, is_drop, order, shown
 from headwater.templates.runtime import ForLoop, State
 
-DROPS = frozenset({Segment, Field, Component, Separator, SeparatorComponent})
 Function = Callable[[Any, dict[str, Any], list[str]], None]
 Codes = dict[str, dict[str, dict[str, str]]]
 _BREAKS_JSON = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|["\\\x00-\x1f]')
-_SUSPECT = re.compile(r'["\\\x00-\x1f]').search
 
 
 class MicrosoftState(State):
@@ -63,7 +61,7 @@ def get(value: Any, name: str) -> Any:
         return found if found is not None or name in value else _counted(value, name)
     if value is None:
         return None
-    if kind in DROPS:
+    if kind is Drop:
         return value[int(name) if name.isdecimal() else name.lower()]
     if kind is list or kind is str or kind is SafeList or kind is tuple:
         return _counted(value, name)
@@ -86,11 +84,11 @@ def at(value: Any, index: Any) -> Any:
     kind = value.__class__
     if value is None or index is None:
         return None
-    if kind in DROPS:
+    if kind is Drop:
         if isinstance(index, str):
             return get(value, index)
         if index.__class__ is not int:
-            raise FilterError(f"no such member of a {kind.__name__.lower()} (Microsoft 1302)")
+            raise FilterError(f"no such member of a segment, field or component (Microsoft 1302)")
         return value[index]
     if kind is dict:
         return value.get(index if isinstance(index, str) else shown(index))
@@ -100,7 +98,7 @@ def at(value: Any, index: Any) -> Any:
 
 
 def is_empty(value: Any) -> bool:
-    return isinstance(value, str | list | tuple | dict) and value.__class__ not in DROPS and not value
+    return isinstance(value, str | list | tuple | dict) and value.__class__ is not Drop and not value
 
 
 def less(left: Any, right: Any) -> bool:
@@ -155,7 +153,9 @@ def has_value(whole: Any, part: Any) -> bool:
 def mended(value: Any) -> str:
     """What is printed inside a JSON string: as it is, but whatever would end or break the string is escaped."""
     text = value if value.__class__ is str else shown(value)
-    return _BREAKS_JSON.sub(_mend, text) if _SUSPECT(text) else text
+    if '"' not in text and "\\" not in text and text.isprintable():
+        return text
+    return _BREAKS_JSON.sub(_mend, text)
 
 
 def _mend(match: re.Match[str]) -> str:
@@ -236,7 +236,7 @@ def bind(state: MicrosoftState, variables: dict[str, Any], name: str) -> tuple[A
 
 
 NAMES: dict[str, Any] = {
-    "D": DROPS,
+    "Drop": Drop,
     "text": shown,
     "ForLoop": ForLoop,
     **{

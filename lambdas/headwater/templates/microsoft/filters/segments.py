@@ -6,7 +6,7 @@ from typing import Any
 
 from headwater.templates.errors import FilterError
 from headwater.templates.filters import registry
-from headwater.templates.microsoft.hl7v2 import Message, Segment
+from headwater.templates.microsoft.hl7v2 import Drop, Message, Segment
 from headwater.templates.microsoft.values import integer, string
 
 
@@ -20,46 +20,46 @@ def _names(value: Any) -> list[str]:
     return (string(value) or "").split("|")
 
 
-def get_first_segments(value: Any, ids: Any) -> dict[str, Segment]:
-    wanted, found = _names(ids), dict[str, Segment]()
-    for segment in _message(value).data:
+def get_first_segments(value: Any, ids: Any) -> dict[str, Drop]:
+    wanted, found = _names(ids), dict[str, Drop]()
+    for segment in _message(value).segments:
         if segment.name in wanted:
-            found.setdefault(segment.name, segment)
+            found.setdefault(segment.name, segment.drop)
     return found
 
 
-def get_segment_lists(value: Any, ids: Any) -> dict[str, list[Segment]]:
-    wanted, found = _names(ids), dict[str, list[Segment]]()
-    for segment in _message(value).data:
+def get_segment_lists(value: Any, ids: Any) -> dict[str, list[Drop]]:
+    wanted, found = _names(ids), dict[str, list[Drop]]()
+    for segment in _message(value).segments:
         if segment.name in wanted:
-            found.setdefault(segment.name, []).append(segment)
+            found.setdefault(segment.name, []).append(segment.drop)
     return found
 
 
-def get_related_segment_list(value: Any, parent: Any, child_id: Any) -> dict[str, list[Segment]]:
+def get_related_segment_list(value: Any, parent: Any, child_id: Any) -> dict[str, list[Drop]]:
     """The first run of `child_id` segments behind this very parent segment."""
     name = string(child_id) or ""
-    wanted, seen, run = name.lower(), False, list[Segment]()
-    for segment in _message(value).data:
-        if segment is parent:
+    wanted, seen, run = name.lower(), False, list[Drop]()
+    for segment in _message(value).segments:
+        if segment.drop is parent:
             if run:
                 break
             seen = True
         elif seen and segment.name.lower() == wanted:
-            run.append(segment)
+            run.append(segment.drop)
         elif run:
             break
     return {name: run} if run else {}
 
 
-def get_parent_segment(value: Any, child_id: Any, index: Any, parent_id: Any) -> dict[str, Segment]:
+def get_parent_segment(value: Any, child_id: Any, index: Any, parent_id: Any) -> dict[str, Drop]:
     """The nearest `parent_id` segment before the `index`-th (from 0) `child_id` segment."""
     child, name, left = (string(child_id) or "").lower(), string(parent_id) or "", integer(index)
     parent = None
-    for segment in _message(value).data:
+    for segment in _message(value).segments:
         segment_id = segment.name.lower()
         if segment_id == name.lower():
-            parent = segment
+            parent = segment.drop
         if segment_id == child:
             if left == 0:
                 return {} if parent is None else {name: parent}
@@ -78,7 +78,7 @@ def split_data_by_segments(value: Any, ids: Any) -> list[Message]:
     if not separators & set(message.meta):
         return [message]
     parts: list[list[Segment]] = [[]]
-    for segment in message.data:
+    for segment in message.segments:
         if segment.name in separators:
             parts.append([])
         parts[-1].append(segment)
