@@ -206,6 +206,11 @@ def test_a_patient_of_whom_nothing_is_said_is_held(gate: Gate) -> None:
     assert gate.held(patient(name=None, birthDate=None)).code == "match.too_little"
 
 
+def test_a_patient_with_more_phones_than_a_human_is_held(gate: Gate) -> None:
+    phones = [{"system": "phone", "value": f"71323{number:05}"} for number in range(100)]
+    assert gate.held(patient(telecom=phones)).code == "match.too_much"
+
+
 @pytest.mark.parametrize("subjects", [(), (patient(), patient(mrn="2"))])
 def test_a_message_must_be_about_one_patient(gate: Gate, subjects: tuple[Resource, ...]) -> None:
     with pytest.raises(Quarantine) as raised:

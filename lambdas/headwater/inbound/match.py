@@ -35,6 +35,9 @@ from headwater.persons.profile import Profile, profile_of
 from headwater.persons.traits import traits_of
 from headwater.ports import PersonIndex
 
+# A save touches a row per key, and DynamoDB takes 100 in a transaction; real patients have about ten.
+_MOST_KEYS = 80
+_MOST_SHOWN = 5
 # Senders' clocks and time zones are wrong by hours, not by days.
 _CLOCKS_DIFFER_BY = timedelta(days=1)
 
@@ -42,13 +45,15 @@ _CLOCKS_DIFFER_BY = timedelta(days=1)
 def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: MatchingPolicy) -> Matched:
     """Find the person, or make a new one, and make the resources theirs.
 
-    Raises Hold('match.no_identifier' | 'match.too_little' | 'match.overlay' | 'match.possible' | 'match.too_many' |
+    Raises Hold('match.no_identifier' | 'match.too_little' | 'match.too_much' | 'match.overlay' | 'match.possible' | 'match.too_many' |
     'match.decision_stale') when a steward must decide, Retry('match.conflict') when another message about the same
     person was faster, Quarantine('match.not_one_patient') when the conversion is at fault.
     """
     record = record_of(converted, ehr_id, policy)
     profile = profile_of(record.traits, policy)
     keys = profile_keys(profile, policy)
+    if len(keys) > _MOST_KEYS:
+        raise Hold("match.too_much", place="Patient", hint="more names, phones and ids than one human has")
     seen = index.find(record.key, keys, likely=person_id_of(record.key))
     if seen.known:
         person = _known(record, seen.known, seen, keys, index, policy)
@@ -168,8 +173,9 @@ def _first_seen(record: SourceRecord, profile: Profile, seen: Candidates, policy
         return Person(person_id_of(record.key), 1, (record,))
     if len(rivals) == len(certain) == 1:
         return _linked(certain[0], record)
-    said = "; ".join(f"{person.id} {_said(grade)}" for person, grade in rivals)
-    raise Hold("match.possible", place="Patient", hint=f"is it one of these persons? {said}")
+    likest = sorted(rivals, key=lambda rival: -rival[1].confidence)[:_MOST_SHOWN]
+    said = "; ".join(f"{person.id} {_said(grade)}" for person, grade in likest)
+    raise Hold("match.possible", place="Patient", hint=f"{len(rivals)} persons may be this one: {said}")
 
 
 def _linked(person: Person, record: SourceRecord) -> Person:

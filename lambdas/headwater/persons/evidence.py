@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from operator import attrgetter
 
 from headwater.persons.compare import Levels
 
@@ -18,6 +18,7 @@ _COMPARED = {
     "generation": "generation (Sr, Jr, III)",
     "record": "MRN",
 }
+_LEVELS_OF = attrgetter(*_COMPARED)
 _OUTCOME = {
     "equal": "equal",
     "nickname": "is a known nickname",
@@ -41,5 +42,5 @@ _OUTCOME = {
 
 def words(levels: Levels) -> tuple[str, ...]:
     """One phrase per comparison that could be made, for example "birth date equal"."""
-    outcomes = ((_COMPARED[field.name], getattr(levels, field.name)) for field in fields(levels))
+    outcomes = zip(_COMPARED.values(), _LEVELS_OF(levels), strict=True)
     return tuple(f"{compared} {_OUTCOME[level]}" for compared, level in outcomes if level != "missing")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
 
 from headwater.model import Grade, Person, Traits, Verdict
 from headwater.persons.compare import Levels, compare
@@ -20,6 +19,7 @@ _SAME_NAME = frozenset({"equal", "nickname", "part"})
 _ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
 _SLIPS = frozenset({"close", "swapped", "year"})
 _SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
+_CELLS = 6  # that `cells` gives for a pair
 # The most that a veto leaves: likely enough to be looked at, never enough to pass.
 _NOT_CERTAIN = 0.99
 
@@ -33,9 +33,10 @@ def grade_profiles(a: Profile, b: Profile, policy: MatchingPolicy) -> Grade:
     """The grade of two profiles, for callers that compare one with many."""
     levels = compare(a, b, policy)
     rule, vetoes = _rule(levels), _vetoes(levels, unnamed=a.unnamed or b.unnamed)
-    confidence = calibrated(score(levels, policy), policy)
-    if not _weighed(levels, policy):
-        confidence = min(confidence, _NOT_CERTAIN)
+    weights = _weights(levels, policy)
+    confidence = calibrated(policy.intercept + sum(weights), policy)
+    if len(weights) < _CELLS:
+        confidence = min(confidence, _NOT_CERTAIN)  # what was never measured may be possible, but is not certain
     if rule:
         confidence = max(confidence, policy.rule_confidence)
     if vetoes:
@@ -76,22 +77,25 @@ def still_same(old: Traits, new: Traits, policy: MatchingPolicy) -> Grade:
 
 def score(levels: Levels, policy: MatchingPolicy) -> float:
     """Log odds: the sum of what each comparison weighs. Levels without a weight weigh nothing."""
-    return policy.intercept + sum(policy.weights.get(name, {}).get(level, 0.0) for name, level in cells(levels))
+    return policy.intercept + sum(_weights(levels, policy))
 
 
-def _weighed(levels: Levels, policy: MatchingPolicy) -> bool:
-    """Whether every comparison has a weight: what was never measured may be possible, but is not certain."""
-    return all(level in policy.weights.get(name, ()) for name, level in cells(levels))
+def _weights(levels: Levels, policy: MatchingPolicy) -> list[float]:
+    """What each comparison weighs; those that were never measured are left out."""
+    found = (policy.weights[name].get(level) for name, level in cells(levels))
+    return [weight for weight in found if weight is not None]
 
 
-def cells(levels: Levels) -> Iterable[tuple[str, str]]:
+def cells(levels: Levels) -> tuple[tuple[str, str], ...]:
     """(comparison, level) of all that is weighed; what depends on each other is one cell."""
-    yield "given_and_birth_date", f"{levels.given}, {levels.birth_date}"
-    yield "family_and_home", f"{levels.family}, {levels.home}"
-    yield "middle_and_sex", f"{levels.middle}, {levels.sex}"
-    yield "ssn", levels.ssn
-    yield "email", levels.email
-    yield "generation", levels.generation
+    return (
+        ("given_and_birth_date", f"{levels.given}, {levels.birth_date}"),
+        ("family_and_home", f"{levels.family}, {levels.home}"),
+        ("middle_and_sex", f"{levels.middle}, {levels.sex}"),
+        ("ssn", levels.ssn),
+        ("email", levels.email),
+        ("generation", levels.generation),
+    )
 
 
 def calibrated(log_odds: float, policy: MatchingPolicy) -> float:

@@ -40,6 +40,9 @@ _DIRECTIONS = _set("n s e w ne nw se sw")
 _UNITS = _set("apt apartment unit ste suite rm room fl floor bldg building lot trlr #")
 
 _WORD = re.compile(r"[a-z0-9]+")
+_APOSTROPHE = re.compile(r"['’ʼ`.]")
+_NO_DIGIT = re.compile(r"\D")
+_NO_CODE = re.compile(r"[^A-Z0-9]")
 _ADDRESS_WORD = re.compile(r"#|[a-z0-9]+")
 _LAST_FOUR = re.compile(r"[x*#\s-]*(\d{4})", re.IGNORECASE)
 _EXTENSION = re.compile(r"(?:ext\.?|x|#).*$", re.IGNORECASE)
@@ -47,13 +50,15 @@ _EXTENSION = re.compile(r"(?:ext\.?|x|#).*$", re.IGNORECASE)
 
 def folded(text: str) -> str:
     """Lower case without accents: "José" and "JOSE" are one."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     return "".join(character for character in plain if not unicodedata.combining(character))
 
 
 def name_words(text: str) -> tuple[str, ...]:
     """The words of a name, folded; apostrophes join ("O'Brien"), hyphens part, titles are left out."""
-    joined = re.sub(r"['’ʼ`.]", "", folded(text))
+    joined = _APOSTROPHE.sub("", folded(text))
     return tuple(word for word in _WORD.findall(joined) if word not in _TITLES)
 
 
@@ -87,7 +92,7 @@ def generation(suffix: str, family: str = "") -> int:
 
 def phone(text: str, ignored: Collection[str] = ()) -> str:
     """Ten digits for a North American number, `+` and digits for another; empty for none or a placeholder."""
-    digits = re.sub(r"\D", "", _EXTENSION.sub("", text))
+    digits = _NO_DIGIT.sub("", _EXTENSION.sub("", text))
     if len(digits) == 11 and digits[0] == "1":
         digits = digits[1:]
     if len(digits) < 7 or len(set(digits)) == 1 or digits in ignored or digits[-7:] in ignored:
@@ -109,7 +114,7 @@ def ssn(text: str, ignored: Collection[str] = ()) -> tuple[str, str]:
 
     Numbers that the Social Security Administration never issues (area 000, 666 or 9xx, group 00, serial 0000) are none.
     """
-    digits = re.sub(r"\D", "", text)
+    digits = _NO_DIGIT.sub("", text)
     if len(digits) == 9:
         never = digits[:3] in ("000", "666") or digits[0] == "9" or digits[3:5] == "00" or digits[5:] == "0000"
         return ("", "") if never or len(set(digits)) == 1 or digits in ignored else (digits, digits[5:])
@@ -119,7 +124,7 @@ def ssn(text: str, ignored: Collection[str] = ()) -> tuple[str, str]:
 
 def identifier(text: str, ignored: Collection[str] = ()) -> str:
     """Upper case without spaces; empty for placeholders, and for one character repeated ("0000000")."""
-    value = re.sub(r"\s", "", text).upper()
+    value = "".join(text.split()).upper()
     return "" if value in ignored or (len(value) > 2 and len(set(value)) == 1) or not value.strip("0") else value
 
 
@@ -130,7 +135,7 @@ def birth_date(value: date | None, ignored: Collection[str] = ()) -> date | None
 
 def postal_code(text: str) -> str:
     """The first five digits of a ZIP or ZIP+4; other countries' codes in upper case without spaces."""
-    code = re.sub(r"[^A-Z0-9]", "", text.upper())
+    code = _NO_CODE.sub("", text.upper())
     code = code[:5] if code.isdigit() else code
     return "" if len(set(code)) <= 1 else code
 
