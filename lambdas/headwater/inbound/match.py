@@ -45,9 +45,9 @@ _CLOCKS_DIFFER_BY = timedelta(days=1)
 def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: MatchingPolicy) -> Matched:
     """Find the person, or make a new one, and make the resources theirs.
 
-    Raises Hold('match.no_identifier' | 'match.too_little' | 'match.too_much' | 'match.overlay' | 'match.possible' | 'match.too_many' |
-    'match.decision_stale') when a steward must decide, Retry('match.conflict') when another message about the same
-    person was faster, Quarantine('match.not_one_patient') when the conversion is at fault.
+    Raises Hold('match.no_identifier' | 'match.too_little' | 'match.too_much' | 'match.overlay' | 'match.possible' |
+    'match.too_many' | 'match.decision_stale') when a steward must decide, Retry('match.conflict') when another message
+    about the same person was faster, Quarantine('match.not_one_patient') when the conversion is at fault.
     """
     record = record_of(converted, ehr_id, policy)
     profile = profile_of(record.traits, policy)
