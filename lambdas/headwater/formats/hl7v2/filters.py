@@ -324,15 +324,21 @@ _MEDIA_TYPES = {"ap": "application", "im": "image", "au": "audio", "text": "text
 
 
 def _attachment_type(value: Any) -> str | None:
-    """The media type of an ED from ED-2 and ED-3 (HL7 tables 0191, 0291), or from a sender that knows them itself."""
+    """The media type of an ED from ED-2 and ED-3 (HL7 tables 0191, 0291), or from a sender that knows them itself;
+    any bytes where neither says it."""
     if not isinstance(value, Value):
         return None
     kind, subtype = (_text(value.lookup(number)).lower() for number in (2, 3))
-    known = next((said for said in (subtype, kind) if "/" in said), None)
-    if known or not subtype:
-        return known
+    known = next((said for said in (subtype, kind) if re.fullmatch(r"[\w.+-]+/[\w.+-]+", said)), None)
+    if known or not re.fullmatch(r"[\w.+-]+", subtype):
+        return known or "application/octet-stream"
     kind = _MEDIA_TYPES.get(kind, kind)
     return f"{kind if kind in ('image', 'audio', 'text', 'video', 'multipart') else 'application'}/{subtype}"
+
+
+def _as_code(value: Any) -> str:
+    """Text where FHIR wants a code, which has no double spaces (FHIR R4 datatypes.html#code)."""
+    return " ".join(_text(value).split())
 
 
 def _group(value: Any) -> Group:
@@ -403,6 +409,7 @@ _OF_ANY_SENDER: Mapping[str, Filter] = {
     "range": _range,
     "attachment": _attachment,
     "attachment_type": _attachment_type,
+    "as_code": _as_code,
     "all": _all,
     "groups": _groups,
     "head": _head,
