@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from headwater.errors import Quarantine
-from headwater.formats.hl7v2 import Message, Segment, parse, split_batch, times
-from headwater.formats.hl7v2.message import Field
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from headwater.errors import Quarantine
+from headwater.formats.hl7v2 import Message, Segment, parse, split_batch, times
+from headwater.formats.hl7v2.parts import Field
 
 EASTERN = ZoneInfo("America/New_York")
 HEADER = "MSH|^~\\&|LAB|NORTH|HUB|EAST|20250711083000||ORU^R01^ORU_R01|C-1|P|2.5.1"

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from headwater.formats.hl7v2.framing import split_batch, unframe
-from headwater.formats.hl7v2.message import Component, Encoding, Field, Group, Message, Repetition, Segment, Value
+from headwater.formats.hl7v2.message import Group, Message
 from headwater.formats.hl7v2.parse import parse
+from headwater.formats.hl7v2.parts import Component, Encoding, Field, Repetition, Segment, Value
 
 __all__ = [
     "Component",

@@ -13,7 +13,8 @@ from headwater.errors import Quarantine
 from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.charset import decode
 from headwater.formats.hl7v2.framing import unframe
-from headwater.formats.hl7v2.message import Encoding, Message, Segment
+from headwater.formats.hl7v2.message import Message
+from headwater.formats.hl7v2.parts import Encoding, Segment
 
 _LINES = re.compile(r"\r\n|\r|\n")
 _HEADERS = ("MSH", "BHS", "FHS")

@@ -1,0 +1,77 @@
+"""Segments by name and by group, and the OBX of an order as the observations that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from headwater.formats.hl7v2.message import Group
+from headwater.formats.hl7v2.parts import Segment, text_of
+
+_LINES = frozenset({"TX", "FT", "ST"})
+
+
+def _group(value: Any) -> Group:
+    return value if isinstance(value, Group) else Group([])
+
+
+def _all(value: Any, *names: str) -> Sequence[Segment]:
+    return _group(value).all(*names)
+
+
+def _groups(value: Any, *names: str) -> Sequence[Group]:
+    return _group(value).groups(*names)
+
+
+def _head(value: Any, *names: str) -> Group:
+    return _group(value).head(*names)
+
+
+def _tail(value: Any, *names: str) -> Group:
+    return _group(value).tail(*names)
+
+
+def _results(value: Any) -> Sequence[Group]:
+    """The observations of an order: an OBX with its notes, or several OBX when they are the lines of one text (same
+    OBX-3 and OBX-4, chapter 7.4.2.4). `occurrence` tells apart those that have code and sub-id in common."""
+    results: list[Result] = []
+    seen: dict[tuple[str, ...], int] = {}
+    for group in _group(value).groups("OBX"):
+        obx = group.segments[0]
+        code = obx.field(3)
+        key = (code.text if code else "", text_of(obx.field(4)))
+        if results and results[-1].key == key and _is_line(obx) and _is_line(results[-1].segments[0]):
+            results[-1] = Result([*results[-1].segments, *group.segments], key, results[-1].occurrence)
+            continue
+        seen[key] = seen.get(key, 0) + 1
+        results.append(Result(group.segments, key, seen[key]))
+    return results
+
+
+def _is_line(obx: Segment) -> bool:
+    return text_of(obx.field(2)) in _LINES
+
+
+class Result(Group):
+    """One observation; `occurrence` is empty for the first of its kind in its order, then 2, 3 …"""
+
+    __slots__ = ("key", "occurrence")
+
+    def __init__(self, segments: Sequence[Segment], key: tuple[str, ...], occurrence: int) -> None:
+        super().__init__(segments)
+        self.key = key
+        self.occurrence = occurrence
+
+    def lookup(self, name: str | int) -> object:
+        if name == "occurrence":
+            return str(self.occurrence) if self.occurrence > 1 else ""
+        return super().lookup(name)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "all": _all,
+    "groups": _groups,
+    "head": _head,
+    "tail": _tail,
+    "results": _results,
+}

@@ -1,0 +1,143 @@
+"""Values of a message to FHIR's data types: times, numbers, ranges, attachments. None for what is no such value."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from headwater.formats.hl7v2 import times
+from headwater.formats.hl7v2.parts import Value, text_of
+
+_NUMBER = re.compile(r"([<>]=?)?\s*([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?", re.ASCII)
+_RANGE = re.compile(r"\(?\s*([+-]?\d*\.?\d+)\s*(?:-|to|–)\s*([+-]?\d*\.?\d+)\s*\)?", re.ASCII)
+
+
+def _moment(value: Any) -> times.Moment | None:
+    return times.read(text_of(value)) if value is not None else None
+
+
+def _date(value: Any) -> str | None:
+    moment = _moment(value)
+    return moment.date() if moment else None
+
+
+def _date_time(value: Any) -> str | None:
+    """A zone-less text that is no part of a message has no zone to take: only its day is certain."""
+    moment = _moment(value)
+    if moment is None:
+        return None
+    zone = value.zone if isinstance(value, Value) else moment.zone
+    return moment.date_time(zone) if zone else moment.date()
+
+
+def _instant(value: Any) -> str | None:
+    moment = _moment(value)
+    zone = value.zone if isinstance(value, Value) else moment.zone if moment else None
+    return moment.instant(zone) if moment and zone else None
+
+
+def _time(value: Any) -> str | None:
+    return times.read_time(text_of(value))
+
+
+def _quantity(value: Any) -> dict[str, str] | None:
+    """`value` (a JSON number as text) and `comparator` of an NM or SN, or of what senders put there: `<5`, `1,200`."""
+    found = _NUMBER.fullmatch(text_of(value).strip())
+    if not found:
+        return None
+    comparator, sign, whole, fraction = found.groups()
+    if not whole and not fraction:
+        return None
+    digits = (whole or "0").replace(",", "").lstrip("0") or "0"
+    number = f"{'-' if sign == '-' else ''}{digits}{fraction or ''}"
+    return {"value": number, **({"comparator": comparator} if comparator else {})}
+
+
+def _range(value: Any) -> dict[str, dict[str, str]] | None:
+    """`low` and `high`, each as `quantity` gives it, of a reference range as OBX-7 writes it (chapter 7.4.2.7):
+    `3.5-5.1`, `<200`, `>=60`. What FHIR's SimpleQuantity has no room for, whether the bound belongs to it, is in the
+    text that goes with it."""
+    text = text_of(value).strip()
+    both = _RANGE.fullmatch(text)
+    if both:
+        low, high = (_quantity(bound) for bound in both.groups())
+        return {"low": low, "high": high} if low and high else None
+    one = _quantity(text)
+    if not one or "comparator" not in one:
+        return None
+    return {"high" if one.pop("comparator").startswith("<") else "low": one}
+
+
+def _positive_int(value: Any) -> int | None:
+    """FHIR positiveInt; what is none, or none that FHIR could hold, is None."""
+    text = text_of(value).strip()
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+    return number if 0 < number < 2**31 else None
+
+
+def _period(value: Any, end: Any = None) -> dict[str, str] | None:
+    """A FHIR Period; an end before the start is a mistake of the sender's, and is left out."""
+    first, last = _moment(value), _moment(end)
+    if first and last:
+        known = min(len(first.parts), len(last.parts))
+        too_early = last.parts[:known] < first.parts[:known]
+        if known > 3 and isinstance(value, Value) and isinstance(end, Value):
+            too_early = last.aware(end.zone) < first.aware(value.zone)
+        last = None if too_early else last
+    bounds = {"start": _date_time(value), "end": _date_time(end) if last else None}
+    return {name: bound for name, bound in bounds.items() if bound} or None
+
+
+def _attachment(value: Any, encoding: Any = "") -> str | None:
+    """The data of an ED as base64, whatever ED-4 says it is written in (HL7 table 0299); None if it is not that."""
+    data = value.text if isinstance(value, Value) else text_of(value)
+    kind = text_of(encoding).lower()
+    try:
+        if kind == "hex":
+            return base64.b64encode(bytes.fromhex(data)).decode()
+        if kind == "a":
+            return base64.b64encode(data.encode()).decode()
+        packed = re.sub(r"\s+", "", data)
+        base64.b64decode(packed, validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    return packed
+
+
+_MEDIA_TYPES = {"ap": "application", "im": "image", "au": "audio", "text": "text", "tx": "text", "ft": "text"}
+
+
+def _attachment_type(value: Any) -> str | None:
+    """The media type of an ED from ED-2 and ED-3 (HL7 tables 0191, 0291), or from a sender that knows them itself;
+    any bytes where neither says it."""
+    if not isinstance(value, Value):
+        return None
+    kind, subtype = (text_of(value.lookup(number)).lower() for number in (2, 3))
+    known = next((said for said in (subtype, kind) if re.fullmatch(r"[\w.+-]+/[\w.+-]+", said)), None)
+    if known or not re.fullmatch(r"[\w.+-]+", subtype):
+        return known or "application/octet-stream"
+    kind = _MEDIA_TYPES.get(kind, kind)
+    return f"{kind if kind in ('image', 'audio', 'text', 'video', 'multipart') else 'application'}/{subtype}"
+
+
+def _as_code(value: Any) -> str:
+    """Text where FHIR wants a code, which has no double spaces (FHIR R4 datatypes.html#code)."""
+    return " ".join(text_of(value).split())
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "hl7_date": _date,
+    "hl7_datetime": _date_time,
+    "hl7_instant": _instant,
+    "hl7_time": _time,
+    "period": _period,
+    "positive_int": _positive_int,
+    "quantity": _quantity,
+    "range": _range,
+    "attachment": _attachment,
+    "attachment_type": _attachment_type,
+    "as_code": _as_code,
+}
