@@ -42,7 +42,8 @@ class InboundStack(Stack):
             key=data.key,
             tell=data.alarms,
             timeout=INGEST_TIMEOUT,
-            attempts=5,
+            # Tries that are farther and farther apart (adapters/sqs_batch.py): two hours of an outage lose nothing.
+            attempts=12,
             late_after=Duration.minutes(15),
         )
         self._admit(deployment)

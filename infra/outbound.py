@@ -25,7 +25,7 @@ class OutboundStack(Stack):
         super().__init__(scope, id, description="Headwater: write-backs out")
         self._deployment, self._data = deployment, data
         self._workshop = Workshop.of(self, deployment, data.key, data.alarms, assets)
-        self.write = self._queue("write", PROPOSE_TIMEOUT, attempts=5, late_after=Duration.minutes(15))
+        self.write = self._queue("write", PROPOSE_TIMEOUT, attempts=12, late_after=Duration.minutes(15))
         # Twenty attempts of growing distance: an EHR that is down for a night loses nothing.
         self.send = self._queue("send", SEND_TIMEOUT, attempts=20, late_after=Duration.hours(1))
         self._propose()

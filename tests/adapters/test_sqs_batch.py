@@ -67,7 +67,7 @@ def test_a_record_becomes_a_delivery() -> None:
 
 
 def test_a_failure_holds_up_its_own_group_only() -> None:
-    run = Run()
+    run = Run(Postponed())
     failed = run([record(1, "a"), record(2, "b"), record(3, "a"), record(4, "b")], {1: Retry("store.unavailable")})
     assert failed == ["m1", "m3"]
     assert [json.loads(delivery.body)["n"] for delivery in run.seen] == [1, 2, 4]
@@ -120,17 +120,20 @@ class Postponed:
 def test_a_retry_with_a_time_postpones_its_whole_group() -> None:
     sqs = Postponed()
     run = Run(sqs)
-    run([record(1, "a"), record(2, "b"), record(3, "a")], {1: Retry("x.y", after=7), 2: Retry("x.y")})
+    run([record(1, "a"), record(2, "b"), record(3, "a")], {1: Retry("x.y", after=7), 2: Quarantine("x.z")})
     (request,) = sqs.requests
     assert request["QueueUrl"] == "https://sqs.us-east-1.amazonaws.com/123456789012/feed.fifo"
     waits = [(entry["ReceiptHandle"], entry["VisibilityTimeout"]) for entry in request["Entries"]]
     assert waits == [("handle-1", 7), ("handle-3", 7)]
 
 
-def test_a_retry_without_a_time_asks_sqs_nothing() -> None:
+@pytest.mark.parametrize(("received", "seconds"), [("1", 10), ("2", 30), ("3", 90), ("4", 270), ("9", 900)])
+def test_a_retry_without_a_time_comes_later_each_time(received: str, seconds: int) -> None:
     sqs = Postponed()
-    Run(sqs)([record(1)], {1: Retry("x.y")})
-    assert sqs.requests == []
+    again = record(1)
+    again["attributes"]["ApproximateReceiveCount"] = received
+    Run(sqs)([again], {1: Retry("x.y")})
+    assert [entry["VisibilityTimeout"] for request in sqs.requests for entry in request["Entries"]] == [seconds]
 
 
 def test_a_wait_reaches_a_real_queue(client: Callable[[str], Any], calls: Calls) -> None:

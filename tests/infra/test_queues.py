@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # queue → (the handler that reads it, how often a message is tried)
-WAYS = {"feed": ("ingest", 5), "write": ("propose", 5), "send": ("send", 20)}
+WAYS = {"feed": ("ingest", 12), "write": ("propose", 12), "send": ("send", 20)}
 
 
 def _mapping(cloud, queue):

@@ -169,7 +169,7 @@ class DynamoDbPersonIndex:
         except ClientError as error:
             reasons = _reasons(error)
             if error_code(error) == "ConditionalCheckFailedException" or (reasons and reasons <= _LOST_RACE):
-                raise Retry("match.conflict", hint="somebody else was faster; match the message again") from None
+                raise Retry("match.conflict", hint="somebody else was faster; match again", after=1) from None
             if reasons & _THROTTLED:
                 raise Retry("match.unavailable", hint=f"DynamoDB cancelled: {', '.join(sorted(reasons))}") from None
             raise

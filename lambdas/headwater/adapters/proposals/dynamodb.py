@@ -59,7 +59,7 @@ class DynamoDbProposals:
             ExpressionAttributeValues={":expected": {"N": str(expected_version)}},
         )
         if not moved:
-            raise Retry("ledger.conflict", place=proposal.intent, hint="somebody else moved it; read it again")
+            raise Retry("ledger.conflict", place=proposal.intent, hint="somebody else moved it; read it again", after=1)
 
     def _put(self, proposal: Proposal, **condition: Any) -> bool:
         with calling("ledger.unavailable"):
