@@ -85,26 +85,33 @@ def _lift(built: Sequence[Resource]) -> list[Resource]:
 
 
 def _members(node: Resource, found: list[Resource]) -> Resource:
-    flat = {name: _flat(value, name, found) for name, value in node.items()}
-    return {name: value for name, value in flat.items() if not _is_nothing(value)}
+    flat: Resource = {}
+    for name, value in node.items():
+        if value.__class__ is dict:
+            value = _value(value, name, found)
+        elif value.__class__ is list:
+            value = _items(value, name, found)
+        elif value.__class__ is str and value.isspace():
+            continue
+        if value or value.__class__ not in (dict, list):
+            flat[name] = value
+    return flat
 
 
-def _is_nothing(value: Any) -> bool:
-    return value.isspace() if value.__class__ is str else value == {} or value == []
+def _value(node: Resource, name: str, found: list[Resource]) -> Resource:
+    if "resourceType" not in node or name == "contained":
+        return _members(node, found)
+    if not node.get("id"):
+        return {}
+    found.extend(_lift([node]))
+    return {"reference": f"{node['resourceType']}/{node['id']}"}
 
 
-def _flat(node: Any, name: str, found: list[Resource]) -> Any:
-    if node.__class__ is list:
-        items = [_flat(item, name, found) for item in node]
-        return [item for item in items if (len(item) > 1 if name == "extension" else not _is_nothing(item))]
-    if node.__class__ is not dict:
-        return node
-    if "resourceType" in node and name != "contained":
-        if not node.get("id"):
-            return {}
-        found.extend(_lift([node]))
-        return {"reference": f"{node['resourceType']}/{node['id']}"}
-    return _members(node, found)
+def _items(nodes: list[Any], name: str, found: list[Resource]) -> list[Any]:
+    items = [_value(node, name, found) if node.__class__ is dict else node for node in nodes]
+    if name == "extension":
+        return [item for item in items if len(item) > 1]
+    return [item for item in items if not (item == {} or (item.__class__ is str and item.isspace()))]
 
 
 def _merge(resources: Sequence[Resource]) -> list[Resource]:

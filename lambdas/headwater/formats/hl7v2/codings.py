@@ -103,7 +103,8 @@ def _triplets(value: Any) -> list[tuple[str, str, str, str]]:
         return [(code, "", "", "")] if (code := " ".join(text_of(value).split())) else []
     found = []
     for start, version in ((1, 7), (4, 8), (10, 13)):
-        code, display, system, said = (text_of(value.part(at)) for at in (start, start + 1, start + 2, version))
+        code = text_of(value.part(start))
         if code:
+            display, system, said = (text_of(value.part(at)) for at in (start + 1, start + 2, version))
             found.append((" ".join(code.split()), display, system, said))
     return found
