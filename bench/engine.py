@@ -62,16 +62,16 @@ def rewritten(source: str) -> str:
 
 def plain(value: Any) -> Any:
     """A segment, field or component as the nested dicts that python-liquid looks into fastest."""
-    if isinstance(value, hl7v2.SafeList | list):
+    if isinstance(value, list):
         return [plain(each) for each in value]
-    if isinstance(value, hl7v2.Segment):
+    if not isinstance(value, hl7v2.Drop):
+        return value
+    if value.rule in (hl7v2.segment, hl7v2.header):
         return {number: plain(each) for number, each in enumerate(value["fields"])}
-    if isinstance(value, hl7v2.Field):
-        members = {number: plain(each) for number, each in enumerate(value["components"])}
-        return {**members, "Value": value["value"], "Repeats": plain(value["repeats"])}
-    if isinstance(value, hl7v2.Component):
+    if value.rule is hl7v2.component:
         return {**dict(enumerate(value["subcomponents"])), "Value": value["value"]}
-    return value
+    members = {number: plain(each) for number, each in enumerate(value["components"])}
+    return {**members, "Value": value["value"], "Repeats": plain(value["repeats"])}
 
 
 class Environment(liquid.Environment):
@@ -94,7 +94,7 @@ def ruler(folder: Path, converter: Converter, message: hl7v2.Message) -> Callabl
         else:
             environment.add_filter(name, lambda *args, f=function: f(*map(bare, args)))
     template = environment.get_template("Resource/Patient")
-    segments = {each.name: each for each in reversed(message.data)}
+    segments = {each.name: each.drop for each in reversed(message.segments)}
     data = {name: plain(segments[name]) for name in ("PID", "PD1") if name in segments}
     return lambda: template.render(**data, ID="7", type="First")
 
@@ -136,7 +136,7 @@ def main() -> None:
         samples = chosen.checkout / "data/SampleData/Hl7v2"
         texts = {name: (samples / f"{name}.hl7").open(encoding="utf-8-sig", newline="").read() for name, _ in MESSAGES}
         rich = hl7v2.parse(texts["ADT-A01-01"])
-        segments = {each.name: each for each in reversed(rich.data)}
+        segments = {each.name: each.drop for each in reversed(rich.segments)}
         patient = {"pid": segments["PID"], "pd1": segments.get("PD1"), "id": "7", "type": "First"}
         tasks: dict[str, Callable[[], object]] = {
             "python-liquid: Patient (the ruler)": ruler(folder, converter, rich),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from headwater.templates import nodes
 from headwater.templates.errors import SYNTAX, TemplateError, place_of
@@ -48,7 +48,7 @@ class Program:
 class Compiler:
     """Compiles one template in one mode. A dialect overrides the small methods that say how variables are bound."""
 
-    printers = {TEXT: "text", VALUE: "json_value", STRING: "quoted"}
+    printers: ClassVar = {TEXT: "text", VALUE: "json_value", STRING: "quoted"}
 
     def __init__(self, template: nodes.Template, mode: str, filters: dict[str, Filter]) -> None:
         self.template = template

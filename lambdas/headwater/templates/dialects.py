@@ -20,7 +20,7 @@ class Dialect:
     filters: dict[str, Filter]
     names: Mapping[str, Any]  # the globals of compiled code, besides its filters and partials
     state: type[runtime.State] = runtime.State
-    wrap: Callable[[Any, str, str, Any], Any] | None = None  # engine, template, mode, function: the function to use
+    wrap: Callable[[Any, str, Any], Any] | None = None  # engine, template, function: the function to use
 
     def extended(self, functions: Mapping[str, Callable[..., Any]]) -> Dialect:
         """The same dialect with more filters, each a plain function from the piped value and its arguments."""

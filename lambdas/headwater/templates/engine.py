@@ -110,7 +110,7 @@ class Engine:
             names[f"P{number}"] = self._link(names, f"P{number}", partial, partial_mode)
         exec(code, names)
         function: Function = names["template"]
-        return self.dialect.wrap(self, name, mode, function) if self.dialect.wrap else function
+        return self.dialect.wrap(self, name, function) if self.dialect.wrap else function
 
     def _compiled(self, name: str, mode: str) -> tuple[Program, CodeType]:
         """The program of a template and its code, from the cache or compiled now."""

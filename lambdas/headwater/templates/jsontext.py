@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 MARK = "\x01"
+_SPARE = re.compile(r"(?<=[{\[\x01])\x01+|\x01+(?=[}\]])")
 
 _IN_STRING = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 _OUTSIDE = re.compile(r'[^"]*')
@@ -44,7 +45,8 @@ class JsonText:
 
     @staticmethod
     def _outside(piece: str) -> str:
-        return _LAYOUT.sub(r"\1", " ".join(piece.split())).replace(",", MARK)
+        marked = _LAYOUT.sub(r"\1", " ".join(piece.split())).replace(",", MARK)
+        return _SPARE.sub("", marked)
 
 
 def split_optional(before: str, after: str) -> tuple[str, str, str, str] | None:

@@ -117,7 +117,7 @@ def _member_of_sequence(value: Sequence[Any], key: Any) -> Any:
 def text(value: Any) -> str:
     """A value as it is printed."""
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):

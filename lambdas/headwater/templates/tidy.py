@@ -34,15 +34,17 @@ def decode(text: str) -> Any:
 
 
 def collapse(text: str) -> str:
-    """Spare structural commas removed, the others made commas again."""
-    double = MARK + MARK
-    while double in text:
-        text = text.replace(double, MARK)
-    for bracket in "{[":
-        text = text.replace(bracket + MARK, bracket)
-    for bracket in "}]":
-        text = text.replace(MARK + bracket, bracket)
-    return text.strip(MARK + " \t\r\n").replace(MARK, ",")
+    """Spare structural commas removed, the others made commas again; empty objects between two commas go too."""
+    parts: list[str] = []
+    opened = True  # right behind a bracket, where no comma belongs
+    for piece in text.split(MARK):
+        if not piece or (piece == "{}" and parts) or piece.isspace():
+            continue
+        if not opened and piece[0] not in "}]":
+            parts.append(",")
+        parts.append(piece)
+        opened = piece[-1] in "{["
+    return "".join(parts)
 
 
 def pruned(value: Any) -> Any:

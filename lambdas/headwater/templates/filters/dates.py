@@ -20,7 +20,7 @@ def date_(value: Any, format: Any) -> str:
             moment = datetime.fromisoformat(text(moment))
         except ValueError:
             raise FilterError("'date' needs an ISO 8601 date") from None
-    return moment.strftime(text(format)[:200])
+    return str(moment.strftime(text(format)[:200]))
 
 
 FILTERS = registry.of({"date": date_})

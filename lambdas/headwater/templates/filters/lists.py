@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from headwater.templates.errors import LimitReached
@@ -91,7 +92,7 @@ def sort_natural(meter: Meter, value: Any, key: Any = None) -> list[Any]:
     return sorted(items(meter, value), key=lambda item: text(item if key is None else member(item, key)).casefold())
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "join": join,
     "first": first,
     "last": last,

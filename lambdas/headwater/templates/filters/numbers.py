@@ -77,6 +77,21 @@ def round_(value: Any, digits: Any = 0) -> int | float:
     return float(rounded) if places else int(rounded)
 
 
+def at_least(value: Any, other: Any) -> int | float:
+    one, least = number(value), number(other)
+    return _shown(least if one < least else one)
+
+
+def at_most(value: Any, other: Any) -> int | float:
+    one, most = number(value), number(other)
+    return _shown(most if one > most else one)
+
+
+def absolute(value: Any) -> int | float:
+    whole = number(value)
+    return _shown(-whole if whole < 0 else whole)
+
+
 FILTERS = registry.of(
     {
         "plus": plus,
@@ -85,10 +100,10 @@ FILTERS = registry.of(
         "divided_by": divided_by,
         "modulo": modulo,
         "round": round_,
-        "abs": lambda value: _shown(abs(number(value))),
+        "abs": absolute,
         "ceil": lambda value: math.ceil(number(value)),
         "floor": lambda value: math.floor(number(value)),
-        "at_least": lambda value, other: _shown(max(number(value), number(other))),
-        "at_most": lambda value, other: _shown(min(number(value), number(other))),
+        "at_least": at_least,
+        "at_most": at_most,
     }
 )

@@ -1,1 +1,1 @@
-"""The Microsoft dialect: templates of microsoft/FHIR-Converter run verbatim. Its rules are listed in docs/templates.md."""
+"""The Microsoft dialect: templates of microsoft/FHIR-Converter, verbatim. docs/templates.md lists its rules."""

@@ -90,7 +90,7 @@ def _new_items(known: list[Any], others: list[Any]) -> list[Any]:
     """The items of `others` that are not in `known`; equal items within `others` count once."""
     new: list[Any] = []
     for item in others:
-        if not any(_same(item, each) for each in known) and not any(_same(item, each) for each in new):
+        if not any(item == each and _same(item, each) for each in (*known, *new)):
             new.append(item)
     return new
 

@@ -1,67 +1,31 @@
-"""Microsoft's dialect to Python: member access in line, bindings with DotLiquid's scopes, its own tags.
+"""Statements of Microsoft's dialect to Python: DotLiquid's scopes, Microsoft's own tags.
 
-A path is a chain of conditional look-ups without a call, because templates are mostly paths. Within one condition and
-its `elsif`s each path is looked up once: conditions group to the right, so what was asked first was asked for sure.
+A scope is a binding undone on return; `u` holds, for each name bound at the moment, its value in the outermost scope,
+which is where `assign`, `capture` and `evaluate` write.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from headwater.templates import nodes
-from headwater.templates.compiler import TEXT, VALUE, Compiler, Program
+from headwater.templates.compiler import STRING, TEXT, VALUE, Program
 from headwater.templates.errors import TemplateError
-from headwater.templates.filters import Filter
-from headwater.templates.jsontext import MARK, JsonText
-from headwater.templates.microsoft.flow import BATCHES, flow
-
-_COMPARE = {
-    "==": "equal({}, {})",
-    "!=": "(not equal({}, {}))",
-    "<": "less({}, {})",
-    "<=": "less_or_equal({}, {})",
-    ">": "greater({}, {})",
-    ">=": "greater_or_equal({}, {})",
-    "contains": "contains({}, {})",
-    "startswith": "starts_with({}, {})",
-    "endswith": "ends_with({}, {})",
-    "haskey": "has_key({}, {})",
-    "hasvalue": "has_value({}, {})",
-}
+from headwater.templates.microsoft.expressions import ExpressionCompiler, Loose
+from headwater.templates.microsoft.flow import flow
 
 
-Key = tuple[Any, ...]
-_NIL_STAYS = frozenset(
-    "append prepend replace remove get_property format_as_date_time add_hyphens_date add_seconds generate_uuid "
-    "generate_id_input evaluate get_object upcase downcase strip lstrip rstrip escape to_json_string date truncate "
-    "capitalize escape_special_chars unescape_special_chars format_as_hl7v2_date_time plus minus times".split()
-)
-
-
-class _Loose(JsonText):
-    """A template whose strings begin in one branch and end in another: its text is left as it is."""
-
-    def read(self, text: str) -> str:
-        return text
-
-
-class MicrosoftCompiler(Compiler):
-    printers = {TEXT: "text", VALUE: "text", "string": "mended"}
-
-    def __init__(self, template: nodes.Template, mode: str, filters: dict[str, Filter]) -> None:
-        super().__init__(template, mode, filters)
-        self._live: dict[Key, str] = {}  # paths whose value is surely in a local by now
-        self._stale: set[str] = set()  # variables that may have changed since a branch began; "*" for all
+class MicrosoftCompiler(ExpressionCompiler):
+    printers: ClassVar = {TEXT: "text", VALUE: "text", STRING: "mended"}
 
     def compile(self) -> Program:
         try:
             return super().compile()
         except TemplateError as error:
-            if self.json is None or isinstance(self.json, _Loose) or "quotation" not in error.hint:
+            if self.json is None or isinstance(self.json, Loose) or "quotation" not in error.hint:
                 raise
         again = type(self)(self.template, self.mode, self.known)
-        again.json = _Loose(False)
+        again.json = Loose(False)
         return again.compile()
 
     def begin(self) -> None:
@@ -82,27 +46,13 @@ class MicrosoftCompiler(Compiler):
                 live = dict(self._live)
                 test = f"not ({test})" if node.negate_first else test
             self.emit(f"{'elif' if number else 'if'} {test}:")
-            self._branch(body)
+            self.branch(body)
         if node.otherwise:
             self.emit("else:")
-            self._branch(node.otherwise)
+            self.branch(node.otherwise)
         self._live = live
-        self._forget(*self._stale)
+        self.forget(*self._stale)
         self._stale |= stale
-
-    def _branch(self, body: tuple[nodes.Statement, ...]) -> None:
-        """A body that may or may not run: what it looks up is not known behind it."""
-        live = dict(self._live)
-        self.suite(body)
-        self._live = live
-
-    def _forget(self, *names: str) -> None:
-        """Variables that may have another value from here on."""
-        self._stale.update(names)
-        if "*" in names:
-            self._live = {}
-        elif names:
-            self._live = {key: local for key, local in self._live.items() if key[0] not in names}
 
     def do_for(self, node: nodes.For) -> None:
         items, index, whole = self.new("l"), self.new("i"), self.new("y")
@@ -122,7 +72,7 @@ class MicrosoftCompiler(Compiler):
             self.emit("else:")
             self.suite(node.otherwise)
         self._live = live
-        self._forget(*self._stale)
+        self.forget(*self._stale)
         self._stale |= stale
 
     def _loop(self, node: nodes.For, items: str, index: str) -> None:
@@ -154,12 +104,12 @@ class MicrosoftCompiler(Compiler):
                 self._indent += 1
                 self.emit(f"{missed} = False")
                 self._indent -= 1
-                self._branch(body)
-                self._forget("*")
+                self.branch(body)
+                self.forget("*")
             if not values:
                 self.emit(f"if {missed}:")
-                self._branch(body)
-                self._forget("*")
+                self.branch(body)
+                self.forget("*")
 
     def do_include(self, node: nodes.Include) -> None:
         function, item = self.partial(node.template), None
@@ -178,7 +128,7 @@ class MicrosoftCompiler(Compiler):
             self._indent -= 1
         else:
             self.emit(call)
-        self._forget("*")
+        self.forget("*")
         self.unbind(saved)
 
     def do_evaluate(self, node: nodes.Evaluate) -> None:
@@ -188,7 +138,7 @@ class MicrosoftCompiler(Compiler):
         saved = [self._bind(name, self.value(value)) for name, value in node.arguments]
         out = self.new("o")
         self.emit(f"{out} = []; {function}(s, v, {out})")
-        self._forget("*")
+        self.forget("*")
         self.assign(node.name, f"evaluated(s, {out})")
         self.unbind(saved)
 
@@ -228,14 +178,14 @@ class MicrosoftCompiler(Compiler):
         self.emit(f"_ = {value}")
         self.emit(f"if {name!r} in u: u[{name!r}] = _")
         self.emit(f"else: v[{name!r}] = _")
-        self._forget(name)
+        self.forget(name)
 
     def _bind(self, name: str, value: str) -> tuple[str, str]:
         saved, fresh = self.new("k"), self.new("q")
         self.emit(f"{saved} = v.get({name!r}); _ = {value}")
         self.emit(f"if {fresh} := {name!r} not in u: u[{name!r}] = {saved}")
         self.emit(f"v[{name!r}] = _")
-        self._forget(name)
+        self.forget(name)
         return name, f"u.pop({name!r}) if {fresh} else {saved}"
 
     def bind(self, values: dict[str, str]) -> list[tuple[str, str]]:
@@ -244,127 +194,4 @@ class MicrosoftCompiler(Compiler):
     def unbind(self, saved: list[tuple[str, str]]) -> None:
         for name, source in reversed(saved):
             self.emit(f"v[{name!r}] = {source}")
-            self._forget(name)
-
-    # ------------------------------------------------------------------------------------------------- expressions
-
-    def value(self, node: nodes.Expression) -> str:
-        if isinstance(node, nodes.Path):
-            return self._path(node)
-        if isinstance(node, nodes.Literal) and isinstance(node.value, Decimal):
-            return f"Decimal({str(node.value)!r})"
-        return super().value(node)
-
-    def test(self, node: nodes.Expression) -> str:
-        if isinstance(node, nodes.Path):
-            source = self._path(node)
-            local = self._live.get(_key(node))
-            return f"({source} is not None and {local} is not False)" if local else super().test(node)
-        if isinstance(node, nodes.Logic):
-            left = self.test(node.left)
-            sure = dict(self._live)
-            right = self.test(node.right)
-            self._live = sure  # the right side may not have run
-            return f"({left} {node.operator} {right})"
-        return super().test(node)
-
-    def _path(self, node: nodes.Path) -> str:
-        """The value of a path; each step is kept in a local, and taken from there while nothing can have changed."""
-        source = self._kept((node.root,), f"v.get({node.root!r})")
-        for number, part in enumerate(node.parts):
-            if not isinstance(part, str | int):
-                return self._unkept(source, node.parts[number:])
-            key = (node.root, *node.parts[: number + 1])
-            source = self._live.get(key) or self._kept(key, _member(source, self._live[key[:-1]], part))
-        return source
-
-    def _kept(self, key: Key, source: str) -> str:
-        known = self._live.get(key)
-        if known:
-            return known
-        local = self._live[key] = self.new("t")
-        return f"({local} := {source})"
-
-    def _unkept(self, source: str, parts: tuple[str | int | nodes.Expression, ...]) -> str:
-        """The rest of a path from an index that is worked out."""
-        for part in parts:
-            if isinstance(part, str):
-                source = f"get({source}, {part!r})"
-            else:
-                source = f"at({source}, {part if isinstance(part, int) else self.value(part)})"
-        return source
-
-    def optional(self, printed: str, opening: str, closing: str) -> None:
-        value = printed.removeprefix("mended(").removesuffix(")")
-        self.emit(f"if (_ := {value}) is not None and (_ := mended(_)): w({opening!r} + _ + {closing!r})")
-
-    def call(self, call: nodes.Call, value: str) -> str:
-        if call.name in BATCHES and len(call.arguments) > 1:
-            return self._batch(call, value, TEXT, ",")
-        known = self.known.get(call.name)
-        if known is None:
-            return value  # an unknown filter passes its input on
-        if not known.least <= len(call.arguments) <= known.most:
-            return f"refused({call.name!r})"
-        function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
-        first = "s, " if known.metered else ""
-        if call.name not in _NIL_STAYS:
-            return f"{function}({', '.join([first + value, *map(self.value, call.arguments)])})"
-        sure, local = dict(self._live), self.new("z")
-        arguments = ", ".join([first + local, *map(self.value, call.arguments)])
-        self._live = sure  # arguments are worked out only for what is not nil
-        return f"(None if ({local} := {value}) is None else {function}({arguments}))"
-
-    def _batch(self, call: nodes.Call, value: str, mode: str, tail: str) -> str:
-        template, *names = call.arguments
-        if isinstance(template, nodes.Literal) and isinstance(template.value, str):
-            function = self._partials.setdefault((template.value, mode), f"P{len(self._partials)}")
-        else:
-            function = f"s.partial({self.value(template)}, {mode!r})"
-        return f"batch(s, v, {value}, {function}, {tail!r}, {', '.join(map(self.value, names))})"
-
-    def printed(self, node: nodes.Expression) -> str:
-        """An output between values that ends in `batch_render` renders its items as JSON text, commas marked."""
-        if self.now == VALUE and isinstance(node, nodes.Pipe) and not isinstance(self.json, _Loose):
-            *before, last = node.calls
-            if last.name in BATCHES and len(last.arguments) > 1:
-                value = nodes.Pipe(node.value, tuple(before)) if before else node.value
-                return self._batch(last, self.value(value), VALUE, MARK)
-        return super().printed(node)
-
-    def _comparison(
-        self, operator: str, left: str, right: nodes.Expression, left_node: nodes.Expression | None = None
-    ) -> str:
-        if operator in ("==", "!="):
-            special = self._special(operator, left, right, left_node)
-            if special:
-                return special
-            if isinstance(right, nodes.Literal):
-                return _constant(operator, left, right.value)
-        return _COMPARE[operator].format(left, self.value(right))
-
-
-def _key(node: nodes.Path) -> Key:
-    return (node.root, *node.parts)
-
-
-def _member(source: str, local: str, part: str | int) -> str:
-    """One step of a path: `source` gives the whole and leaves it in `local`."""
-    if isinstance(part, int):
-        key, other = part, f"at({local}, {part})"
-    else:
-        key, other = int(part) if part.isdecimal() and len(part) < 10 else part.lower(), f"get({local}, {part!r})"
-    return f"None if {source} is None else {local}[{key!r}] if {local}.__class__ is Drop else {other}"
-
-
-def _constant(operator: str, left: str, value: object) -> str:
-    if value is None:
-        return f"({left} {'is' if operator == '==' else 'is not'} None)"
-    constant = f"Decimal({str(value)!r})" if isinstance(value, Decimal) else repr(value)
-    if isinstance(value, str):
-        return f"((_ {operator} {constant}) if (_ := {left}).__class__ is str else {_negated(operator)}equal(_, {constant}))"
-    return f"({_negated(operator)}equal({left}, {constant}))"
-
-
-def _negated(operator: str) -> str:
-    return "not " if operator == "!=" else ""
+            self.forget(name)

@@ -18,7 +18,7 @@ def refused(name: Any) -> NoReturn:
     raise FilterError(f"filter '{name}' has the wrong number of arguments")
 
 
-def wrap(engine: Any, name: str, mode: str, function: runtime.Function) -> runtime.Function:
+def wrap(engine: Any, name: str, function: runtime.Function) -> runtime.Function:
     """Partials that depend on few variables are memoised."""
     if engine.dependence is None:
         engine.dependence = Dependence(engine.summary)

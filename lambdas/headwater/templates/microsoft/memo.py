@@ -60,28 +60,26 @@ class Dependence:
 
 def memoised(function: Function, names: Sequence[str], writes: Sequence[str]) -> Function:
     """`function`, rendered once per distinct values of `names`."""
-    written = frozenset(writes)
-    untouched = written.isdisjoint
+    untouched = frozenset(writes).isdisjoint
 
     def call(state: MicrosoftState, variables: dict[str, Any], out: list[str]) -> None:
-        if not untouched(state.under):  # an assignment would go past a binding
+        if writes and not untouched(state.under):  # an assignment would go past a binding
             function(state, variables, out)
             return
-        values = tuple(map(variables.get, names))
-        key = (call, *map(id, values))
+        key = (call, *map(id, map(variables.get, names)))
         entry = state.memo.get(key)
         if entry is None:
-            made: list[str] = []
+            values, made = tuple(map(variables.get, names)), list[str]()
             function(state, variables, made)
             text = "".join(made)
             if len(state.memo) < _MOST_KEPT:
-                state.memo[key] = values, text, tuple(map(variables.get, writes))
+                state.memo[key] = text, {name: variables.get(name) for name in writes}, values
             out.append(text)
             return
         state.tick(out)
-        if entry[1]:
-            out.append(entry[1])
+        if entry[0]:
+            out.append(entry[0])
         if writes:
-            variables.update(zip(writes, entry[2], strict=True))
+            variables.update(entry[1])
 
     return call

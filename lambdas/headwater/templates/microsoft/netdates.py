@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 
 _READ = re.compile(
@@ -87,7 +88,7 @@ def _piece(moment: datetime, token: str) -> str:
     return {"%": "", "g": "A.D."}.get(kind, token)
 
 
-_NUMBERS = {
+_NUMBERS: dict[str, Callable[[datetime], int]] = {
     "H": lambda moment: moment.hour,
     "h": lambda moment: moment.hour % 12 or 12,
     "m": lambda moment: moment.minute,

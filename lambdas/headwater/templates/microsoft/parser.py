@@ -1,4 +1,4 @@
-"""DotLiquid's tags and Microsoft's own (`evaluate`, `mergeDiff`, `validate`), onto the same tree as the house dialect."""
+"""DotLiquid's tags and Microsoft's own (`evaluate`, `mergeDiff`, `validate`), onto the house dialect's tree."""
 
 from __future__ import annotations
 
@@ -133,9 +133,8 @@ class MicrosoftParser(Parser):
         template = self._named(match[1], token.at + match.start(1))
         alias = match[1][1:-1]
         item = markup.resolve(match[3] or alias, token.at) if match[3] or alias.isidentifier() else None
-        return Include(
-            template, markup.attributes(token.text, token.at), token.at, False, item, bool(item), alias.lower()
-        )
+        named = markup.attributes(token.text, token.at)
+        return Include(template, named, token.at, isolated, item, bool(item), alias.lower())
 
     def tag_render(self, token: Token) -> Statement:
         self.unknown(token)

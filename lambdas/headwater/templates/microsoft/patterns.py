@@ -23,7 +23,7 @@ _LARGE = 50
 
 
 def replaced(meter: Meter, text: str, pattern: str, new: str, count: int = 0) -> str:
-    """Every match (or the first `count`) of a .NET pattern replaced; `$1`, `${name}`, `$&` and `$$` mean what they do."""
+    """Every match (or the first `count`) of a .NET pattern replaced; `$1`, `${name}`, `$&`, `$$` as in .NET."""
     expression = _bounded(text, pattern)
     if "$" not in new:
         hits = len(expression.findall(text)) if len(new) * len(text) > 1_000_000 else 0

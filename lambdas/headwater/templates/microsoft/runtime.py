@@ -88,7 +88,7 @@ def at(value: Any, index: Any) -> Any:
         if isinstance(index, str):
             return get(value, index)
         if index.__class__ is not int:
-            raise FilterError(f"no such member of a segment, field or component (Microsoft 1302)")
+            raise FilterError("no such member of a segment, field or component (Microsoft 1302)")
         return value[index]
     if kind is dict:
         return value.get(index if isinstance(index, str) else shown(index))
@@ -126,8 +126,9 @@ def contains(whole: Any, part: Any) -> bool:
 
 
 def _same_family(left: Any, right: Any) -> bool:
-    numbers = isinstance(left, bool) or isinstance(left, str), isinstance(right, bool) or isinstance(right, str)
-    return left.__class__ is right.__class__ or left is None or right is None or not any(numbers)
+    if left.__class__ is right.__class__ or left is None or right is None:
+        return True
+    return not isinstance(left, bool | str) and not isinstance(right, bool | str)
 
 
 def starts_with(whole: Any, part: Any) -> bool:

@@ -120,7 +120,7 @@ def order(left: Any, right: Any) -> int | None:
         return None
     try:
         other = converted(right, left.__class__)
-        return (left > other) - (left < other)
+        return int(left > other) - int(left < other)
     except (ValueError, TypeError, OverflowError):
         raise FilterError("'<' or '>' between values of different kinds") from None
 

@@ -22,6 +22,11 @@ _FHIR = re.compile(
     r"(?!0000)(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01])(?:T([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)"
     r"(?:\.(\d+))?(?:Z|([+-])(0\d|1[0-4]):([0-5]\d)))?)?)?\Z"
 )
+_COMMON = re.compile(  # surely valid: days up to 28, offsets below 14 hours
+    r"(?!0000)\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|1\d|2[0-8])"
+    r"(?:(?:[01]\d|2[0-3])[0-5]\d[0-5]\d[+-](?:0\d|1[0-3])[0-5]\d)?\Z",
+    re.ASCII,
+)
 YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, FRACTION = range(1, 8)
 
 
@@ -88,7 +93,18 @@ def _fhir(partial: Partial, zone: str) -> str:
 
 def format_as_date_time(value: Any, handling: Any = "preserve") -> str | None:
     text, zone = string(value), _zone(handling)
+    if text and zone == "preserve" and len(text) in (8, 19) and _COMMON.match(text):
+        return _common(text)
     return _fhir(_parsed(text, _HL7), zone) if text else text
+
+
+def _common(text: str) -> str:
+    """The two most common shapes, YYYYMMDD and YYYYMMDDHHMMSS±ZZZZ, put together without taking them apart."""
+    day = f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+    if len(text) == 8:
+        return day
+    zone = "Z" if text.endswith("0000") else f"{text[14:17]}:{text[17:]}"
+    return f"{day}T{text[8:10]}:{text[10:12]}:{text[12:14]}{zone}"
 
 
 def add_hyphens_date(value: Any, handling: Any = "preserve") -> str | None:

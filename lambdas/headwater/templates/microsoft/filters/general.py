@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import uuid
 from typing import Any
 
 from headwater.templates.errors import FilterError
@@ -47,7 +46,8 @@ def generate_uuid(value: Any) -> str | None:
     text = string(value)
     if not text or not text.strip():
         return None
-    return str(uuid.UUID(bytes_le=hashlib.sha256(text.encode()).digest()[:16]))
+    h = hashlib.sha256(text.encode()).hexdigest()
+    return f"{h[6:8]}{h[4:6]}{h[2:4]}{h[:2]}-{h[10:12]}{h[8:10]}-{h[14:16]}{h[12:14]}-{h[16:20]}-{h[20:32]}"
 
 
 def _selected(text: str, path: str) -> Any:
