@@ -46,8 +46,7 @@ class Folders:
         """The source of a template; Quarantine when there is none or it is too long."""
         path = self.find(name)
         if path is None:
-            shown = name if _NAME.match(name) and len(name) < 100 else "?"
-            raise TemplateError(MISSING, hint=f"no template '{shown}' in the mapping's folders")
+            raise TemplateError(MISSING, hint=f"no template '{name}' in the mapping's folders")
         if path.stat().st_size > 4 * self._longest:
             raise TemplateError(SYNTAX, place=f"{name}{SUFFIX}", hint="the template is too long")
         try:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
 
-from headwater.templates.errors import FilterError, LimitReached
+from headwater.templates.errors import MISSING, FilterError, LimitReached, TemplateError
 from headwater.templates.limits import Limits, Meter
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
@@ -38,8 +38,13 @@ class State(Meter):
         self.engine = engine
 
     def partial(self, name: Any, mode: str) -> Any:
-        """The compiled function of a template that is named by a value."""
-        return self.engine.function(text(name), mode)
+        """The compiled function of a template that is named by a value, which an error must not repeat."""
+        return self.named(text(name), mode)
+
+    def named(self, name: str, mode: str) -> Any:
+        if self.engine.folders.find(name) is None:
+            raise TemplateError(MISSING, hint="no template of the name that was worked out")
+        return self.engine.function(name, mode)
 
 
 class ForLoop:

@@ -33,7 +33,7 @@ class MicrosoftState(State):
         self.memo: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def partial(self, name: Any, mode: str) -> Any:
-        return self.engine.function(shown(name), mode)
+        return self.named(shown(name), mode)
 
 
 class Pair:
