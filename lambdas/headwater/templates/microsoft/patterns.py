@@ -1,7 +1,7 @@
 """.NET regular expressions in Python, for `replace` and `match`, bounded: no template can hang a render with a pattern.
 
-A pattern with a repeat inside a repeat is refused. For the others the worst case is a power of the text's length, known
-from the number of repeats that something follows; a text too long for its pattern is refused too.
+A pattern that repeats what can match in several ways is refused. For the others the worst case is a power of the
+text's length, known from the number of repeats that something follows; a text too long for its pattern is refused too.
 """
 
 from __future__ import annotations
@@ -86,23 +86,34 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], int]:
     return expression, 1 + _repeats(parsed, tail=True)
 
 
-def _repeats(items: Iterable[Any], tail: bool, inside: bool = False) -> int:
-    """How many unbounded repeats are followed by something that may fail; refuses a repeat in a repeat."""
+def _repeats(items: Iterable[Any], tail: bool) -> int:
+    """How many unbounded repeats are followed by something that may fail. Refuses, but at the very end where nothing
+    can fail any more, a repeat of what can match in several ways: those may try them all."""
     found = 0
     listed = list(items)
     for number, (kind, detail) in enumerate(listed):
         last = tail and number == len(listed) - 1
         if kind in _REPEATS:
             low, high, body = detail
-            unbounded = high == _constants.MAXREPEAT or high - low > _LARGE
-            if unbounded and inside:
+            greedy_end = last and low <= 1 and kind is not _constants.MIN_REPEAT
+            if high > 1 and not greedy_end and _ambiguous(body):
                 raise FilterError("a regular expression with a repeat inside a repeat")
-            found += int(unbounded and not (last and kind is not _constants.MIN_REPEAT))
-            found += _repeats(body, last, inside or high > 1)
+            found += int((high == _constants.MAXREPEAT or high - low > _LARGE) and not greedy_end)
+            found += _repeats(body, last and high == 1)
         else:
             for part in _parts(detail):
-                found += _repeats(part, last, inside)
+                found += _repeats(part, last)
     return found
+
+
+def _ambiguous(body: Any) -> bool:
+    """Whether a sub-pattern may match one text in several ways: by its length, or by an alternative."""
+    least, most = body.getwidth()
+    return bool(least != most or _branches(body))
+
+
+def _branches(items: Iterable[Any]) -> bool:
+    return any(kind is _constants.BRANCH or any(map(_branches, _parts(detail))) for kind, detail in items)
 
 
 def _parts(detail: Any) -> Iterable[Any]:
