@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--feed", type=Path, metavar="PATH", help="a file or folder of HL7 v2 (default: a demo feed)")
     command.add_argument("--ehr", default="epic", help="who sends PATH: a folder under mappings/ehrs (%(default)s)")
-    command.add_argument("--people", type=int, default=45, help="size of the demo feed (%(default)s people)")
+    command.add_argument("--people", type=int, default=36, help="size of the demo feed (%(default)s people)")
     command.add_argument("--seed", type=int, default=7, help="another number, other people (%(default)s)")
     command.add_argument("--auto", action="store_true", help="a scripted clinician decides; else you do, by `review`")
     command.add_argument("--timeout", type=int, default=300, help="give up after so many seconds (%(default)s)")

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -153,31 +154,32 @@ class Account:
         return not (self.lost or self.unexpected or self.missing or self.doubled)
 
     def table(self) -> Group:
-        table = Table("what", "count", "", title="The account", title_justify="left", min_width=78)
-        table.add_row("messages sent", str(self.sent), f"{self.sent - sum(self.messages.values())} were repeats")
+        table = Table(show_header=False, title="The account", title_justify="left", box=SIMPLE)
+        table.add_column(justify="right")
+        table.add_column()
+        repeats = self.sent - sum(self.messages.values())
+        table.add_row(str(self.sent), f"messages sent, {repeats} of them the same bytes again")
         for state, count in sorted(self.messages.items()):
-            table.add_row(f"  {state}", str(count), "")
+            table.add_row(str(count), f"  {state}")
         for (code, place), count in sorted(self.set_aside.items()):
-            table.add_row("    set aside", str(count), f"{code} at {place}" if place else code)
+            table.add_row(str(count), f"    {code} at {place}")
         table.add_section()
-        table.add_row("persons", str(self.resources.get("Patient", 0)), "one Patient each in the FHIR store")
+        table.add_row(str(self.resources.get("Patient", 0)), "persons, one Patient each in the FHIR store, with")
         for kind, count in sorted(self.resources.items()):
-            table.add_row(f"  {kind}", str(count), "")
+            table.add_row(str(count), f"  {kind}")
         table.add_section()
-        for proposal_state, count in sorted(self.proposals.items()):
-            table.add_row(f"write-backs {proposal_state}", str(count), "")
+        for name, count in sorted(self.proposals.items()):
+            table.add_row(str(count), f"write-backs {name}")
         for code, count in sorted(self.refused.items()):
-            table.add_row("    refused", str(count), code)
-        table.add_row("chart rows", str(self.rows), f"read in the charts, of {self.filed} FILED by read-back")
+            table.add_row(str(count), f"    {code}")
+        table.add_row(str(self.rows), f"chart rows at the EHRs, for {self.filed} FILED write-backs")
         table.add_section()
-        for call, rate in self._calls_per_message():
-            table.add_row(f"  {call}", rate, "calls a message")
-        table.add_row("seconds", f"{self.seconds:.0f}", f"{self.sent / self.seconds:.0f} messages a second, end to end")
+        table.add_row(f"{self._calls_per_message():.1f}", "AWS calls a message, its write-backs included")
+        table.add_row(f"{self.seconds:.0f} s", f"{self.sent / self.seconds:.1f} messages a second, end to end")
         return Group(table, self._verdict())
 
-    def _calls_per_message(self) -> list[tuple[str, str]]:
-        taken = max(1, sum(self.messages.values()))
-        return [(call, f"{count / taken:.2f}") for call, count in sorted(self.calls.items(), key=lambda one: -one[1])]
+    def _calls_per_message(self) -> float:
+        return sum(self.calls.values()) / max(1, sum(self.messages.values()))
 
     def _verdict(self) -> Text:
         if self.sound:

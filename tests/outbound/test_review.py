@@ -89,6 +89,17 @@ def test_a_changed_link_freezes_what_hangs_on_it(desk: Desk) -> None:
     with pytest.raises(Refuse, match=r"review\.identity_changed"):
         desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
     assert desk.queue.bodies == []
+    assert desk.proposals.rows[proposal.intent].state is ProposalState.NEEDS_HUMAN
+
+
+def test_a_third_ehr_that_joins_changes_nothing(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    person = desk.persons.person
+    assert person is not None
+    third = replace(person.records[0], key="athenahealth|x|1", ehr="athenahealth")
+    desk.persons.person = replace(person, version=3, records=(*person.records, third))
+    approved = desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert desk.send(approved.intent).state is ProposalState.FILED
 
 
 def test_two_reviewers_at_once_make_one_decision(desk: Desk) -> None:

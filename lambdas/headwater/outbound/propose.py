@@ -77,7 +77,7 @@ class Propose:
         try:
             proposal, payload, operation, api = self._examine(request, wish)
         except Refuse as refusal:
-            return self._keep(replace(wish, reason=f"{refusal.code} at {refusal.place}: {refusal.hint}"))
+            return self._refuse(wish, f"{refusal.code} at {refusal.place}: {refusal.hint}")
         known = self._proposals.get(proposal.intent)
         if known is not None:
             return known
@@ -91,7 +91,7 @@ class Propose:
         ehr, operation = surface(self._ehrs, request.to, request.resource["resourceType"])
         concept(request.resource)
         api = self._apis(ehr.name)
-        who = identity(request.person_id, ehr, index=self._index, api=api, policy=self._policy)
+        who = identity(request.person_id, request.origin_ehr, ehr, index=self._index, api=api, policy=self._policy)
         intent = intent_key(ehr.name, who.patient_ref, request.resource)
         payload = self._render(request, ehr, operation, who, intent)
         as_sent = orjson.dumps(payload)
@@ -120,11 +120,27 @@ class Propose:
             raise Refuse("propose.requirement_unmet", place=f"{payload['resourceType']}.{path}", hint=hint)
         return payload
 
-    def _keep(self, proposal: Proposal) -> Proposal:
-        """Audit, then write the row; a row that is there already stays, but a refusal may get another reason."""
-        known = self._proposals.get(proposal.intent)
-        if known is not None and (known.state is not ProposalState.REFUSED or known.reason == proposal.reason):
+    def _refuse(self, wish: Proposal, reason: str) -> Proposal:
+        """A refusal is a row too; the same again changes nothing, another reason replaces it."""
+        refused = replace(wish, reason=reason)
+        known = self._proposals.get(wish.intent)
+        if known is None:
+            return self._keep(refused)
+        if known.state is not ProposalState.REFUSED or known.reason == reason:
             return known
+        self._record(refused)
+        refused = replace(refused, version=known.version + 1)
+        self._proposals.move(refused, expected_version=known.version)
+        return refused
+
+    def _keep(self, proposal: Proposal) -> Proposal:
+        """Audit first, then the row."""
+        self._record(proposal)
+        if not self._proposals.add(proposal):
+            raise Retry("ledger.conflict", hint="another worker proposed the same; look again", after=1)
+        return proposal
+
+    def _record(self, proposal: Proposal) -> None:
         self._audit.append(
             proposal.intent,
             {
@@ -137,12 +153,6 @@ class Propose:
                 "reason": proposal.reason,
             },
         )
-        if known is not None:
-            proposal = replace(proposal, version=known.version + 1)
-            self._proposals.move(proposal, expected_version=known.version)
-        elif not self._proposals.add(proposal):
-            raise Retry("ledger.conflict", hint="another worker proposed the same; look again", after=1)
-        return proposal
 
     def _supersede_refusal(self, wish: Proposal) -> None:
         """What was refused and is now mended goes on as a proposal; the refusal is not left standing."""

@@ -90,9 +90,10 @@ class Review:
             self._decide(reviewer, proposal, ProposalState.EXPIRED, "review.expired")
             raise Refuse("review.expired", place=proposal.intent, hint="the proposal was not reviewed in time")
         person = self._index.get(proposal.person_id)
-        if person is None or link_of(person) != proposal.link:
+        if person is None or link_of(person, proposal.origin_ehr, proposal.ehr) != proposal.link:
+            self._decide(reviewer, proposal, ProposalState.NEEDS_HUMAN, "review.identity_changed")
             hint = "the person's link has changed since this was proposed; a steward must look"
-            raise self._denied(reviewer, proposal, "review.identity_changed", hint)
+            raise Refuse("review.identity_changed", place=proposal.intent, hint=hint)
 
     def _decide(self, reviewer: Reviewer, proposal: Proposal, state: ProposalState, reason: str) -> Proposal:
         self._record(proposal, reviewer, state.value.lower(), payload=proposal.payload_hash)

@@ -79,7 +79,9 @@ class Send:
         if self._clock().isoformat() >= proposal.expires_at:
             return self._move(proposal, ProposalState.EXPIRED, reason="send.expired")
         try:
-            who = identity(proposal.person_id, ehr, index=self._index, api=api, policy=self._policy)
+            who = identity(
+                proposal.person_id, proposal.origin_ehr, ehr, index=self._index, api=api, policy=self._policy
+            )
         except Refuse as refusal:
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason=refusal.code)
         if (who.link, who.patient_ref) != (proposal.link, proposal.patient_ref):

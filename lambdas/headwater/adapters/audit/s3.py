@@ -5,6 +5,7 @@ is taken by a conditional PUT, so two writers cannot both have it; the bucket's 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from headwater.errors import Retry
 
 _UNAVAILABLE = "audit.unavailable"
 _TRIES = 10
+_REMEMBERED = 500  # chains whose head a process keeps in mind
 
 
 class S3AuditLog:
@@ -24,23 +26,32 @@ class S3AuditLog:
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._heads: OrderedDict[str, Mapping[str, object]] = OrderedDict()
 
     def append(self, chain: str, entry: Mapping[str, object]) -> None:
-        """List, read the head, put: three calls, two for the first entry.
+        """One put where this process wrote the entry before; else list and read the head first.
+
+        A remembered head that somebody has written after costs one refused put, never a fork.
 
         Raises Retry('audit.unavailable'), also when others were faster ten times in a row; ValueError if `entry` uses
         a name of the chain or if the head was tampered with.
         """
-        head = self._head(chain)
+        head = self._heads.get(chain) or self._head(chain)
         for _ in range(_TRIES):
             sealed = seal(entry, head)
             if self._put(chain, sealed):
-                return
+                return self._remember(chain, sealed)
             head = self._entry(_key(chain, sealed["seq"]))
             # A PUT whose answer was lost is repeated by botocore, and then refused because of itself.
             if head == json.loads(encode(sealed)):
-                return
+                return self._remember(chain, sealed)
         raise Retry(_UNAVAILABLE, place=chain, hint="too many writers of one chain")
+
+    def _remember(self, chain: str, sealed: Mapping[str, object]) -> None:
+        self._heads[chain] = sealed
+        self._heads.move_to_end(chain)
+        if len(self._heads) > _REMEMBERED:
+            self._heads.popitem(last=False)
 
     def read(self, chain: str) -> Sequence[Mapping[str, object]]:
         entries = [self._entry(key) for key in self._keys(chain)]

@@ -30,7 +30,9 @@ class Identity:
     grade: Grade
 
 
-def identity(person_id: str, ehr: Ehr, *, index: PersonIndex, api: EhrApi, policy: MatchingPolicy) -> Identity:
+def identity(
+    person_id: str, origin: str, ehr: Ehr, *, index: PersonIndex, api: EhrApi, policy: MatchingPolicy
+) -> Identity:
     """Find the person's patient at the EHR and grade the pair; raises Refuse when it is not certain."""
     person = index.get(person_id)
     if person is None:
@@ -41,12 +43,15 @@ def identity(person_id: str, ehr: Ehr, *, index: PersonIndex, api: EhrApi, polic
     if grade.verdict is not Verdict.SAME or grade.confidence < CERTAIN:
         hint = f"confidence below {CERTAIN}; a steward must look at the link"
         raise Refuse("identity.not_certain", place="person", hint=hint)
-    return Identity(f"Patient/{patient['id']}", link_of(person), grade)
+    return Identity(f"Patient/{patient['id']}", link_of(person, origin, ehr.name), grade)
 
 
-def link_of(person: Person) -> str:
-    """A name for exactly this set of linked records."""
-    keys = "\n".join(sorted(record.key for record in person.records))
+def link_of(person: Person, origin: str, to: str) -> str:
+    """A name for exactly what ties the fact's origin to the EHR that is told: the person and both EHRs' records.
+
+    A record of a third EHR that joins leaves it as it is; whether that record fits is for the grade to say.
+    """
+    keys = "\n".join(sorted(record.key for record in person.records if record.ehr in (origin, to)))
     return hashlib.sha256(f"{person.id}\n{keys}".encode()).hexdigest()[:16]
 
 
