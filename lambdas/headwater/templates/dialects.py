@@ -20,6 +20,7 @@ class Dialect:
     filters: dict[str, Filter]
     names: Mapping[str, Any]  # the globals of compiled code, besides its filters and partials
     state: type[runtime.State] = runtime.State
+    guard: Callable[[Any], str] | None = None  # from a summary: the variable without which nothing is written
     wrap: Callable[[Any, str, Any], Any] | None = None  # engine, template, function: the function to use
 
     def extended(self, functions: Mapping[str, Callable[..., Any]]) -> Dialect:

@@ -107,7 +107,8 @@ class Engine:
         for number, each in enumerate(program.filters):
             names[f"F{number}"] = self.dialect.filters[each].function
         for number, (partial, partial_mode) in enumerate(program.partials):
-            names[f"P{number}"] = self._link(names, f"P{number}", partial, partial_mode)
+            names[f"P{number}"] = self._link(names, str(number), partial, partial_mode)
+            names[f"N{number}"] = ""
         exec(code, names)
         function: Function = names["template"]
         return self.dialect.wrap(self, name, function) if self.dialect.wrap else function
@@ -141,11 +142,13 @@ class Engine:
             return None
 
     def _link(self, names: dict[str, Any], slot: str, name: str, mode: str) -> Function:
-        """Stands for a partial until it is first called, then puts the partial itself into its slot."""
+        """Stands for a partial until it is first called, then puts the partial itself into its slot `P…`, and into
+        `N…` the variable without which it would write nothing."""
 
         def first_call(state: Any, variables: dict[str, Any], out: list[str]) -> None:
-            names[slot] = self.function(name, mode)
-            names[slot](state, variables, out)
+            function = names["P" + slot] = self.function(name, mode)
+            names["N" + slot] = self.dialect.guard(self.summary(name)) if self.dialect.guard else ""
+            function(state, variables, out)
 
         return first_call
 

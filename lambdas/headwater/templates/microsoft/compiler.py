@@ -116,8 +116,12 @@ class MicrosoftCompiler(ExpressionCompiler):
         if node.item:
             item = self.new("y")
             self.emit(f"{item} = {self.value(node.item)}")
-        saved = [self._bind(name, self.value(value)) for name, value in node.arguments]
         call = f"{function}(s, v, {self._out[-1]})"
+        guard = _guard(node.arguments)
+        if guard and self.now != TEXT and function.startswith("P") and not item:
+            self._guarded(node, guard, function, call)
+            return
+        saved = [self._bind(name, self.value(value)) for name, value in node.arguments]
         if item:
             each = self.new("e")
             saved.append(self._bind(node.alias, item))
@@ -130,6 +134,18 @@ class MicrosoftCompiler(ExpressionCompiler):
             self.emit(call)
         self.forget("*")
         self.unbind(saved)
+
+    def _guarded(self, node: nodes.Include, guard: str, function: str, call: str) -> None:
+        """A partial between values is not called if its argument `guard` is nil and it would write nothing then."""
+        local = self.new("a")
+        self.emit(f"{local} = {self.value(dict(node.arguments)[guard])}")
+        self.emit(f"if {local} is not None or N{function[1:]} != {guard!r}:")
+        self._indent += 1
+        saved = [self._bind(name, local if name == guard else self.value(value)) for name, value in node.arguments]
+        self.emit(call)
+        self.unbind(saved)
+        self._indent -= 1
+        self.forget("*")
 
     def do_evaluate(self, node: nodes.Evaluate) -> None:
         json, self.json = self.json, None
@@ -195,3 +211,13 @@ class MicrosoftCompiler(ExpressionCompiler):
         for name, source in reversed(saved):
             self.emit(f"v[{name!r}] = {source}")
             self.forget(name)
+
+
+def _guard(arguments: tuple[tuple[str, nodes.Expression], ...]) -> str:
+    """The first argument that is no constant, if those bound before it cannot change its value; or nothing."""
+    before = set()
+    for name, value in arguments:
+        if isinstance(value, nodes.Path):
+            return name if value.root not in before else ""
+        before.add(name)
+    return ""

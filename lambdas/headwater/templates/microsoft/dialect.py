@@ -40,5 +40,6 @@ MICROSOFT = Dialect(
         "refused": refused,
     },
     runtime.MicrosoftState,
-    wrap,
+    guard=lambda summary: str(summary[0]) if summary else "",
+    wrap=wrap,
 )

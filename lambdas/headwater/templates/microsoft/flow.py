@@ -19,7 +19,7 @@ _IMPURE = frozenset({"now", "random", "date"})
 
 @dataclass(slots=True)
 class Flow:
-    """`reads`: variables whose value before the call matters. `certain` and `writes`: variables it surely, or perhaps,
+    """`guard`: the variable without which the template writes nothing but blanks. `reads`: variables whose value before the call matters. `certain` and `writes`: variables it surely, or perhaps,
     assigns. `calls`: template, names bound for it, names assigned before it, and whether it is surely called."""
 
     pure: bool = True
@@ -27,16 +27,30 @@ class Flow:
     certain: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     calls: list[tuple[str, frozenset[str], frozenset[str], bool]] = field(default_factory=list)
+    guard: str = ""
 
     def packed(self) -> tuple[Any, ...]:
         """Plain data, for the cache of compiled code."""
-        return self.pure, frozenset(self.reads), frozenset(self.certain), frozenset(self.writes), tuple(self.calls)
+        names = frozenset(self.reads), frozenset(self.certain), frozenset(self.writes)
+        return self.guard, self.pure, *names, tuple(self.calls)
 
 
 def flow(template: nodes.Template) -> Flow:
     found = Flow()
+    found.guard = _guard(template.body)
     found.certain = _Walk(found).body(template.body, frozenset(), certain=True)
     return found
+
+
+def _guard(body: Iterable[nodes.Statement]) -> str:
+    """`X` if all of a template stands in one `{% if X %}…{% endif %}`."""
+    told = [node for node in body if not (isinstance(node, nodes.Text) and not node.text.strip())]
+    if len(told) != 1 or not isinstance(told[0], nodes.If):
+        return ""
+    only = told[0]
+    condition = only.branches[0][0]
+    plain = len(only.branches) == 1 and not only.otherwise and not only.negate_first
+    return condition.root if plain and isinstance(condition, nodes.Path) and not condition.parts else ""
 
 
 class _Walk:

@@ -44,7 +44,7 @@ class Dependence:
         summary = self._summary(name)
         if summary is None or depth > 8:
             return None
-        pure, reads, certain, writes, calls = summary
+        _, pure, reads, certain, writes, calls = summary
         if not pure or len(reads) > _MOST_NAMES or len(calls) > _MOST_CALLED:
             return None
         for called, bound, assigned, surely in calls:
