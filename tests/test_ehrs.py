@@ -212,29 +212,43 @@ def test_a_slip_is_an_error_that_names_file_and_key(mappings: Path, old: str, ne
     assert old in text
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(HeadwaterError) as raised:
-        load(mappings)
+        load(mappings)["oracle-millennium"]
     assert raised.value.code == code
     assert raised.value.place == f"ehrs/oracle-millennium/ehr.toml: {key}"
+
+
+def test_an_ehr_is_read_when_it_is_asked_for_and_only_once(mappings: Path) -> None:
+    site(mappings, "title = \n")
+    (mappings / "ehrs" / "empty").mkdir()
+    (mappings / "ehrs" / "note.txt").write_text("no folder")
+    ehrs = load(mappings)
+    assert "site" in ehrs
+    assert not {"empty", "note.txt", "../ehrs/epic", ""} & set(ehrs)
+    assert "../ehrs/epic" not in ehrs
+    assert list(ehrs) == sorted(ehrs)
+    assert ehrs["epic"] is ehrs["epic"]
+    with pytest.raises(KeyError):
+        ehrs["empty"]
 
 
 def test_a_broken_file_is_named_with_its_line(mappings: Path) -> None:
     site(mappings, "title = \n")
     with pytest.raises(HeadwaterError, match=r"ehrs/site/ehr.toml.*line 1"):
-        load(mappings)
+        load(mappings)["site"]
 
 
 def test_a_slip_in_the_rules_names_their_file(mappings: Path) -> None:
     rules = mappings / "ehrs/epic/outbound/rules.toml"
     rules.write_text(rules.read_text().replace("intent =", "intend ="))
     with pytest.raises(HeadwaterError, match=r"ehrs/epic/outbound/rules.toml: tell\[0\].intend"):
-        load(mappings)
+        load(mappings)["epic"]
 
 
 def test_a_rule_cannot_say_to_whom(mappings: Path) -> None:
     rules = mappings / "ehrs/epic/outbound/rules.toml"
     rules.write_text(rules.read_text().replace("intent =", 'to = "athenahealth"\nintent ='))
     with pytest.raises(HeadwaterError, match=r"rules.toml: tell\[0\].to"):
-        load(mappings)
+        load(mappings)["epic"]
 
 
 def test_a_site_says_only_what_differs_and_is_told_nothing_unasked(mappings: Path) -> None:
@@ -255,7 +269,7 @@ def test_a_site_is_like_another_folder_and_never_in_a_circle(mappings: Path, lik
     site(mappings, f"like = {like}\n")
     site(mappings, 'like = "site"\n', name="other")
     with pytest.raises(HeadwaterError) as raised:
-        load(mappings)
+        load(mappings)["site"]
     assert raised.value.code == "ehrs.like"
 
 

@@ -24,7 +24,7 @@ def connect(simulated: SimulatedEhr, data: Path) -> dict[str, str]:
         raise ValueError(f"{simulated.ehr.name} has no [api]")
     wish = {"client_id": CLIENT_ID, "kid": KID, "scope": " ".join(api.scopes)}
     secret = {"base_url": simulated.base_url, "token_url": simulated.token_url, "client_id": CLIENT_ID}
-    if api.auth is Auth.CLIENT_SECRET_BASIC:
+    if api.auth in (Auth.CLIENT_SECRET_BASIC, Auth.CLIENT_SECRET_POST):
         secret["client_secret"] = "local-secret"
         simulated.registrar.register(wish | {"client_secret": secret["client_secret"]})
         return secret

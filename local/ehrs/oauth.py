@@ -62,7 +62,12 @@ class Registrar:
         form = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         if form.get("grant_type") != "client_credentials":
             raise Refused("unsupported_grant_type", "expected client_credentials")
-        client, registered = self._basic(authorization) if authorization else self._assertion(form)
+        if authorization:
+            client, registered = self._basic(authorization)
+        elif "client_secret" in form:
+            client, registered = self._secret(form.get("client_id", ""), form["client_secret"])
+        else:
+            client, registered = self._assertion(form)
         scope = self._granted(form.get("scope", ""), registered)
         token = secrets.token_urlsafe(32)
         seconds = self._behaviour.token_lifetime_s if ttl is None else ttl
@@ -131,6 +136,9 @@ class Registrar:
         except ValueError:
             pair = ""
         client, _, secret = (unquote_plus(part) for part in pair.partition(":"))
+        return self._secret(client, secret)
+
+    def _secret(self, client: str, secret: str) -> tuple[str, str]:
         with self._chart.transaction() as sql:
             found = sql.execute("SELECT secret_hash, scope FROM client WHERE id = ?", (client,)).fetchone()
         if not found or not found[0] or not hmac.compare_digest(found[0], hash_of(secret.encode())):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from headwater.ehrs import Ehr
+from headwater.ehrs import Auth, Ehr
 from headwater.model import Resource
 from local.ehrs.back_door import BackDoor
 from local.ehrs.behaviour import behaviour_of
@@ -132,7 +132,7 @@ class SimulatedEhr:
         return {
             "token_endpoint": self.token_url,
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": [str(way) for way in Auth],
             "token_endpoint_auth_signing_alg_values_supported": list(self.behaviour.algorithms),
             "scopes_supported": list(self.ehr.api.scopes) if self.ehr.api else [],
             "capabilities": ["client-confidential-asymmetric", "client-confidential-symmetric", "permission-v1"],

@@ -5,8 +5,9 @@ answers mean.
 """
 
 from headwater.ehrs.conditions import Condition, values
-from headwater.ehrs.load import load
+from headwater.ehrs.load import Ehrs, load
 from headwater.ehrs.profile import AnswerBody, Api, Auth, Ehr, Feed, Operation, Operations, PatientIdentity, Rule
+from headwater.ehrs.published import Confidence, Fact, Published, WriteSurface
 from headwater.ehrs.reactions import Next, Reaction, RetryRow
 
 __all__ = [
@@ -14,15 +15,20 @@ __all__ = [
     "Api",
     "Auth",
     "Condition",
+    "Confidence",
     "Ehr",
+    "Ehrs",
+    "Fact",
     "Feed",
     "Next",
     "Operation",
     "Operations",
     "PatientIdentity",
+    "Published",
     "Reaction",
     "RetryRow",
     "Rule",
+    "WriteSurface",
     "load",
     "values",
 ]

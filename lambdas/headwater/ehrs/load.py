@@ -1,4 +1,7 @@
-"""Reads `mappings/ehrs/*/` once, and refuses a file with a slip in it before a message can meet it.
+"""Reads the folders of `mappings/ehrs/`, each when it is first asked for, and refuses a file with a slip in it.
+
+There are more than a hundred, and a Lambda meets a few: it pays for those alone. That all of them are sound is for
+`headwater ehrs check` and the tests to say, before anything is deployed.
 
 A site that runs a known product is a folder whose `ehr.toml` says `like = "<folder>"` and what differs: tables are
 merged, anything else replaces. Rules are never inherited, so that nothing is told to a site that did not ask.
@@ -6,8 +9,9 @@ merged, anything else replaces. Rules are never inherited, so that nothing is to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,13 +27,43 @@ class _Rules:
     tell: tuple[Rule, ...] = ()
 
 
-def load(mappings: Path) -> Mapping[str, Ehr]:
-    """Every EHR under `mappings/ehrs/`, by folder name.
+class Ehrs(Mapping[str, Ehr]):
+    """Every EHR under `mappings/ehrs/`, by folder name, sorted.
 
-    Raises HeadwaterError('toml.*' | 'ehrs.*') whose place names file and key.
+    Whether one is known is for the folders to say; its files are read when it is taken out, once. That raises
+    HeadwaterError('toml.*' | 'ehrs.*') whose place names file and key.
     """
-    folders = sorted(path.parent.name for path in (mappings / "ehrs").glob("*/ehr.toml"))
-    return {name: _load_one(mappings, name) for name in folders}
+
+    def __init__(self, mappings: Path) -> None:
+        self._mappings = mappings
+        self._made: dict[str, Ehr] = {}
+
+    def __getitem__(self, name: str) -> Ehr:
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            self._made[name] = _load_one(self._mappings, name)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @cached_property
+    def _names(self) -> Mapping[str, None]:
+        """A dict, as a set that keeps its order."""
+        folders = sorted((self._mappings / "ehrs").iterdir())
+        return dict.fromkeys(folder.name for folder in folders if (folder / "ehr.toml").is_file())
+
+
+def load(mappings: Path) -> Ehrs:
+    """The EHRs of a mapping asset; nothing is read yet."""
+    return Ehrs(mappings)
 
 
 def _load_one(mappings: Path, name: str) -> Ehr:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from headwater.ehrs.conditions import Condition, token, values
+from headwater.ehrs.published import Published
 from headwater.ehrs.reactions import Reaction, RetryRow, react
 from headwater.errors import Refuse
 from headwater.model import Answer, Resource
@@ -40,19 +41,23 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class PatientIdentity:
-    """`identifier_system` is the MRN system on this EHR's own Patients: whom to search for before a write."""
+    """`identifier_system` is the MRN system on this EHR's own Patients: whom to search for before a write.
 
-    identifier_system: str
+    It is a site's fact; empty on a product, and then there is nobody to write about.
+    """
+
+    identifier_system: str = ""
 
 
 # -------------------------------------------------------------------------------------------------------- outbound
 
 
 class Auth(StrEnum):
-    """Token endpoint authentication: SMART App Launch 2 §5 (asymmetric) or RFC 6749 §2.3.1 (Basic)."""
+    """Token endpoint authentication: SMART App Launch 2 §5 (asymmetric) or RFC 6749 §2.3.1 (Basic, or in the body)."""
 
     PRIVATE_KEY_JWT = "private_key_jwt"
     CLIENT_SECRET_BASIC = "client_secret_basic"
+    CLIENT_SECRET_POST = "client_secret_post"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +185,15 @@ class Ehr:
 
     title: str
     family: str
-    patient: PatientIdentity
-    feed: Feed
+    patient: PatientIdentity = field(default_factory=PatientIdentity)
+    feed: Feed = field(default_factory=Feed)
     api: Api | None = None
     write: Mapping[str, Operations] = field(default_factory=dict)
     retry: tuple[RetryRow, ...] = ()
     name: str = ""
     folders: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    published: Published | None = None
 
     def operation(self, resource_type: str, operation: str = "create") -> Operation:
         """The known write; raises Refuse('propose.operation_unknown') when none is declared."""

@@ -12,6 +12,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -35,15 +36,14 @@ def build(kind: type[T], table: Mapping[str, object], *, file: str, key: str = "
     A field's key is its name, unless `field(metadata={"key": …})` gives another (`in` and `from` are Python's words).
     Raises HeadwaterError('toml.unknown_key' | 'toml.missing_key' | 'toml.wrong_type').
     """
-    hints = get_type_hints(kind)
-    known = {_key_of(entry): entry for entry in fields(kind)}  # type: ignore[arg-type]
+    known = _entries(kind)  # type: ignore[arg-type]  # to mypy a type[T] is not Hashable
     for name in table:
         if name not in known:
             raise _error("unknown_key", file, _join(key, name), f"known here: {', '.join(sorted(known))}")
     values: dict[str, Any] = {}
-    for name, entry in known.items():
+    for name, (entry, hint) in known.items():
         if name in table:
-            values[entry.name] = _value(hints[entry.name], table[name], file, _join(key, name))
+            values[entry.name] = _value(hint, table[name], file, _join(key, name))
         elif entry.default is MISSING and entry.default_factory is MISSING:
             raise _error("missing_key", file, _join(key, name), "this key has no default")
     return kind(**values)
@@ -75,8 +75,11 @@ def _plain(hint: type, value: object, file: str, key: str) -> object:
     raise _error("wrong_type", file, key, f"expected {_words(hint)}")
 
 
-def _key_of(entry: Field[Any]) -> str:
-    return str(entry.metadata.get("key", entry.name))
+@cache
+def _entries(kind: type) -> Mapping[str, tuple[Field[Any], Any]]:
+    """What a dataclass takes: each key with its field and type. Kept, for working out the types is most of the time."""
+    hints = get_type_hints(kind)
+    return {str(entry.metadata.get("key", entry.name)): (entry, hints[entry.name]) for entry in fields(kind)}
 
 
 def _join(key: str, name: str) -> str:

@@ -24,7 +24,9 @@ def tell(
     queue: Queue,
 ) -> int:
     """Send a write request for every stored fact that another EHR, which knows the person, is to be told; how many."""
-    listeners = [ehr for ehr in ehrs.values() if ehr.name != origin_ehr and ehr.name in matched.known_at and ehr.rules]
+    # Only EHRs that know the person are read: there are a hundred more.
+    others = [ehrs[name] for name in sorted(matched.known_at - {origin_ehr}) if name in ehrs]
+    listeners = [ehr for ehr in others if ehr.rules]
     told = 0
     for resource in stored if listeners else ():
         for ehr in listeners:

@@ -132,6 +132,13 @@ def test_basic_authentication_works_where_the_profile_says_so(tmp_path: Path) ->
         assert site.api().read("Patient/p1").status == 401
 
 
+def test_a_secret_goes_in_the_body_where_the_profile_says_so(tmp_path: Path) -> None:
+    with running("athenahealth", tmp_path) as site:
+        in_body = replace(site.profile, auth=Auth.CLIENT_SECRET_POST)
+        assert isinstance(SmartTokens(site.connection, in_body).get(), str)
+        assert SmartTokens(replace(site.connection, client_secret="wrong"), in_body).get() == NoToken(401)
+
+
 def test_an_elliptic_key_signs_es384(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec

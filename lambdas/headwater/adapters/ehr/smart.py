@@ -67,6 +67,8 @@ class SmartTokens:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         if self._api.auth is Auth.PRIVATE_KEY_JWT:
             form |= {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": self._assertion()}
+        elif self._api.auth is Auth.CLIENT_SECRET_POST:
+            form |= {"client_id": self._connection.client_id, "client_secret": self._connection.client_secret}
         else:
             headers["Authorization"] = _basic(self._connection.client_id, self._connection.client_secret)
         answer = exchange(
