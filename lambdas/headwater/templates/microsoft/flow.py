@@ -19,8 +19,9 @@ _IMPURE = frozenset({"now", "random", "date"})
 
 @dataclass(slots=True)
 class Flow:
-    """`guard`: the variable without which the template writes nothing but blanks. `reads`: variables whose value before the call matters. `certain` and `writes`: variables it surely, or perhaps,
-    assigns. `calls`: template, names bound for it, names assigned before it, and whether it is surely called."""
+    """`guard`: the variable without which the template writes nothing but blanks. `reads`: variables whose value before
+    the call matters. `certain` and `writes`: variables it surely, or perhaps, assigns. `calls`: template, names bound
+    for it, names assigned before it, and whether it is surely called."""
 
     pure: bool = True
     reads: set[str] = field(default_factory=set)
