@@ -7,6 +7,7 @@ the network: the same checkout gives the same templates in any account and regio
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,8 @@ class Deployment:
     """The options of one deployment.
 
     `producers` are AWS account ids or role ARNs that may send to the feed queue; `pointer_buckets` are names of buckets
-    that ingest may read large messages from; `alarm_emails` are told of every alarm; `ehrs` are the folders under
-    `mappings/ehrs`.
+    that ingest may read large messages from; `alarm_emails` are told of every alarm; `ehrs` are the folders
+    under `mappings/ehrs` that can be written to.
     """
 
     prefix: str = PREFIX
@@ -54,7 +55,7 @@ class Deployment:
             producers=_listed(option("producers", ())),
             pointer_buckets=_listed(option("pointer_buckets", ())),
             alarm_emails=_listed(option("alarm_emails", ())),
-            ehrs=ehr_ids(),
+            ehrs=writable_ehrs(),
         )
 
     def name(self, what: str) -> str:
@@ -76,9 +77,21 @@ class Deployment:
         return f"/{self.prefix}/"
 
 
-def ehr_ids(mappings: Path = ROOT / "mappings") -> tuple[str, ...]:
-    """The EHRs that this checkout knows, sorted: each is a folder with an `ehr.toml`."""
-    return tuple(sorted(file.parent.name for file in mappings.glob("ehrs/*/ehr.toml")))
+def writable_ehrs(mappings: Path = ROOT / "mappings") -> tuple[str, ...]:
+    """The EHRs that this checkout can write to, sorted: their `ehr.toml`, or one that it is `like`, has `[write.…]`.
+
+    Most folders are only read, and an alarm on writes that cannot be made would be a bill and no help.
+    """
+    tables = {
+        file.parent.name: tomllib.loads(file.read_text(encoding="utf-8")) for file in mappings.glob("ehrs/*/ehr.toml")
+    }
+
+    def writable(ehr: str, heirs: tuple[str, ...] = ()) -> bool:
+        table = tables.get(ehr, {})
+        above = str(table.get("like", ehr))
+        return bool(table.get("write")) or (above not in (ehr, *heirs) and writable(above, (*heirs, ehr)))
+
+    return tuple(sorted(ehr for ehr in tables if writable(ehr)))
 
 
 def cdk_app(context: Mapping[str, Any], *, outdir: str | None, deployable: bool) -> App:

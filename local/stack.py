@@ -18,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from headwater.ehrs import load
 from local.aws import ministack
 from local.aws.clients import CREDENTIALS, REGION
 from local.aws.deploy import deploy, put_secrets
@@ -111,7 +111,7 @@ class Stack:
                 shutil.rmtree(self.data / part, ignore_errors=True)
 
     def _start(self) -> None:
-        ehrs = _ehrs_with_api()
+        ehrs = _simulated_ehrs()
         ports = self._ports(["aws", "healthlake", "poller", "api", *(f"ehr-{ehr}" for ehr in ehrs)])
         self.running = Running(
             data=self.data,
@@ -264,12 +264,11 @@ class Stack:
         return connection
 
 
-def _ehrs_with_api() -> list[str]:
-    found = []
-    for file in sorted((ROOT / "mappings" / "ehrs").glob("*/ehr.toml")):
-        if "api" in tomllib.loads(file.read_text(encoding="utf-8")):
-            found.append(file.parent.name)
-    return found
+def _simulated_ehrs() -> list[str]:
+    """The EHRs with an API whose behaviour somebody has written down: of the hundred that are known, few."""
+    ehrs = load(ROOT / "mappings")
+    behaviours = sorted(file.stem for file in (ROOT / "local" / "ehrs").glob("*.toml"))
+    return [ehr for ehr in behaviours if ehr in ehrs and ehrs[ehr].api]
 
 
 def _free_port(held: contextlib.ExitStack, wanted: int) -> int:

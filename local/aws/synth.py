@@ -92,6 +92,6 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     for file in sorted([*ROOT.glob("infra/**/*.py"), ROOT / "app.py", ROOT / "cdk.json"]):
         digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    for ehr in sorted(ROOT.glob("mappings/ehrs/*/ehr.toml")):
-        digest.update(ehr.parent.name.encode() + b"\0")
+    for ehr in sorted(ROOT.glob("mappings/ehrs/*/ehr.toml")):  # which can be written to: each has an alarm
+        digest.update(ehr.parent.name.encode() + b"\0" + ehr.read_bytes())
     return digest.hexdigest()[:16]

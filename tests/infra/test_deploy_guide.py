@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from infra.deployment import ROOT, Deployment, ehr_ids
+from infra.deployment import ROOT, Deployment, writable_ehrs
 from infra.reviewers import GROUPS
 
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -36,8 +36,8 @@ def test_every_output_is_listed_and_none_that_is_not(cloud, stack):
 
 
 def test_the_number_of_alarms_is_the_real_one(cloud):
-    without_ehrs = len(cloud.properties("AWS::CloudWatch::Alarm")) - len(ehr_ids())
-    assert f"({without_ehrs}, and one per EHR)" in GUIDE
+    without_ehrs = len(cloud.properties("AWS::CloudWatch::Alarm")) - len(writable_ehrs())
+    assert f"({without_ehrs}, and one per EHR that can be written to)" in GUIDE
 
 
 def test_the_groups_of_reviewers_are_named():

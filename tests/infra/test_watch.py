@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infra.deployment import ROOT, ehr_ids
+from infra.deployment import ROOT, writable_ehrs
 from infra.watch import STEPS
 
 
@@ -60,12 +60,31 @@ def test_every_function_has_alarms_for_errors_throttles_and_time(cloud, metric):
     assert all(any(name in dimension for dimension in alarms) for name in functions)
 
 
-def test_every_ehr_has_an_alarm_on_the_p99_of_its_writes(cloud):
-    folders = {file.parent.name for file in (ROOT / "mappings" / "ehrs").glob("*/ehr.toml")}
-    assert set(ehr_ids()) == folders
+def test_every_ehr_that_can_be_written_to_has_an_alarm_on_the_p99_of_its_writes(cloud):
     alarms = _alarms(cloud, "ehr_milliseconds")
-    assert {json.loads(dimension)[0] for dimension in alarms} == folders
+    assert {json.loads(dimension)[0] for dimension in alarms} == set(writable_ehrs())
     assert {alarm["ExtendedStatistic"] for alarm in alarms.values()} <= {"p99"}
+
+
+def test_an_ehr_that_is_only_read_costs_no_alarm():
+    known = {file.parent.name for file in (ROOT / "mappings" / "ehrs").glob("*/ehr.toml")}
+    assert {"epic", "oracle-millennium"} <= set(writable_ehrs()) < known
+    assert "athenahealth" in known - set(writable_ehrs())
+
+
+def test_a_site_can_be_written_to_when_the_product_that_it_is_like_can(tmp_path):
+    for ehr, text in {
+        "product": "[write.Observation.create]",
+        "hospital": 'like = "product"',
+        "ward": 'like = "hospital"',
+        "reader": 'title = "R"',
+        "astray": 'like = "nobody"',
+        "ring": 'like = "round"',
+        "round": 'like = "ring"',
+    }.items():
+        (tmp_path / "ehrs" / ehr).mkdir(parents=True)
+        (tmp_path / "ehrs" / ehr / "ehr.toml").write_text(text, encoding="utf-8")
+    assert writable_ehrs(tmp_path) == ("hospital", "product", "ward")
 
 
 def test_proposals_that_nobody_looks_at_are_an_alarm(cloud):
