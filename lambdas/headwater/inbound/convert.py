@@ -31,16 +31,27 @@ def convert(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
     Raises Quarantine: `convert.format_unknown`, `.not_hl7`, `.truncated`, `.charset`, `.template_missing`,
     `.patient_missing`, `.patient_unidentified`, `.reference_dangling`, `.invalid`, or what the engine raises.
     """
+    converted = draft(envelope, ehr, engine)
+    check(converted.resources)
+    return converted
+
+
+def draft(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
+    """The same, whole but not checked: for the analyst's tools, which show what is wrong beside what was made."""
     if media_type(envelope.content_type) not in HL7V2:
         raise Quarantine("convert.format_unknown", place="content-type", hint="no format of this name is known")
     kind, built, event_time, unread = _from_hl7v2(envelope.body, ehr, engine)
     resources = _merge(_lift(built))
     provenance = _provenance(resources, envelope, engine, event_time)
-    _check_patient(resources)
     resources = [*(one for one in resources if one["resourceType"] != "Provenance"), provenance]
+    return Converted(kind, tuple(resources), event_time, unread)
+
+
+def check(resources: Sequence[Resource]) -> None:
+    """One identified Patient, every reference resolved, everything valid. Raises Quarantine with the first fault."""
+    _check_patient(resources)
     _check_references(resources)
     _check_valid(resources)
-    return Converted(kind, tuple(resources), event_time, unread)
 
 
 # ------------------------------------------------------------------------------------------------------------- HL7 v2
