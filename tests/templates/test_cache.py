@@ -40,3 +40,22 @@ def test_a_broken_or_read_only_cache_does_no_harm(put: Put, tmp_path: Path) -> N
     assert Engine([folder], cache=cache).render("A", {}) == "a"
     (tmp_path / "file").write_text("")
     assert Engine([folder], cache=tmp_path / "file" / "below").render("A", {}) == "a"
+
+
+def test_prepared_templates_are_never_compiled_when_they_run(
+    put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = (
+        put(A='{"a": "{% include "B" %}", {% include "C" %}}', B="b", C='"c": "{{ x }}"'),
+        tmp_path / "cache",
+    )
+    assert Engine([folder], cache=cache).prepare([("A", "value")]) == 3
+    cache.chmod(0o555)
+    monkeypatch.setattr(Compiler, "compile", None)
+    assert Engine([folder], cache=cache).build("A", {"x": "r"}) == {"a": "b", "c": "r"}
+
+
+@pytest.mark.parametrize("dialect", ["headwater", "microsoft"])
+def test_a_template_can_call_itself_and_stop(put: Put, dialect: str) -> None:
+    source = "{{ n }}{% if n < 3 %}{% assign m = n | plus: 1 %}{% include 'A' n: m %}{% endif %}"
+    assert Engine([put(A=source)], dialect=dialect).render("A", {"n": 1}) == "123"

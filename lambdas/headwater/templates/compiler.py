@@ -8,6 +8,7 @@ as JSON between values, or as JSON inside a string, because an output is escaped
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
@@ -33,16 +34,23 @@ _FORLOOP = re.compile(r"\bforloop\b")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled template. `filters` and `partials` name what `F0`, `P0` … stand for in `source`; `places` gives the
-    template's line and column for each line of the Python source; `summary` is what a dialect wants to know later."""
+    """A compiled template. `filters` and `partials` name what `F0`, `P0` … stand for in `source`; `places` holds line
+    and column in the template for each line of the source, packed; `summary` is what a dialect noted for later."""
 
     name: str
     mode: str
     source: str
     filters: tuple[str, ...]
     partials: tuple[tuple[str, str], ...]
-    places: tuple[tuple[int, int], ...]
+    places: bytes
     summary: Any = None
+
+    def place(self, line: int) -> str:
+        """Where in the template the `line`-th line (from 1) of the Python source comes from."""
+        places = array("I")
+        places.frombytes(self.places)
+        number = 2 * min(max(line - 1, 0), len(places) // 2 - 1)
+        return place_of(self.name, places[number], places[number + 1])
 
 
 class Compiler:
@@ -75,7 +83,7 @@ class Compiler:
         self.emit("s.depth -= 1")
         if self.json and self.json.in_string is not (self.mode == STRING):
             self.fail("a string is left open at the end of the template", len(self.template.source))
-        places = tuple(self._lines.at(at) for at in [0, *self._places])
+        places = array("I", [number for at in [0, *self._places] for number in self._lines.at(at)]).tobytes()
         source = "\n".join(["def template(s, v, o):", *self._code, ""])
         names = tuple(self._filters), tuple(self._partials)
         return Program(self.template.name, self.mode, source, *names, places, self.summary())

@@ -7,13 +7,13 @@ but that table, so one engine serves many threads.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any, NoReturn
 
 from headwater.templates import tidy
-from headwater.templates.compiler import STRING, TEXT, VALUE, Program
+from headwater.templates.compiler import TEXT, VALUE, Program
 from headwater.templates.dialects import dialect as dialect_named
 from headwater.templates.errors import (
     LIMIT,
@@ -23,7 +23,6 @@ from headwater.templates.errors import (
     FilterError,
     LimitReached,
     TemplateError,
-    place_of,
 )
 from headwater.templates.limits import Limits
 from headwater.templates.loader import CodeCache, Folders
@@ -163,6 +162,17 @@ class Engine:
         program = self.program(name, mode)
         return program.filters, tuple(sorted({partial for partial, _ in program.partials}))
 
+    def prepare(self, roots: Iterable[tuple[str, str]]) -> int:
+        """Compile templates, each as `(name, mode)`, and all that they call by constant names, into the cache folder:
+        so that a deployed function with a read-only copy of it compiles nothing. Gives how many there are."""
+        waiting, done = list(roots), set[tuple[str, str]]()
+        while waiting:
+            wanted = waiting.pop()
+            if wanted not in done and self.folders.find(wanted[0]) is not None:
+                done.add(wanted)
+                waiting += self._compiled(*wanted)[0].partials
+        return len(done)
+
     def schema(self, name: str) -> Any:
         """A JSON schema that lies among the templates."""
         if name not in self._schemas:
@@ -172,9 +182,6 @@ class Engine:
             except ValueError:
                 raise TemplateError(MISSING, hint="no such JSON schema, or it cannot be read") from None
         return self._schemas[name]
-
-
-MODES = (TEXT, VALUE, STRING)
 
 
 def _fail(code: str, error: BaseException, hint: str) -> NoReturn:
@@ -187,7 +194,6 @@ def _place(traceback: TracebackType | None) -> str:
     while traceback is not None:
         program = traceback.tb_frame.f_globals.get(_PROGRAM)
         if isinstance(program, Program):
-            line, column = program.places[min(traceback.tb_lineno - 1, len(program.places) - 1)]
-            place = place_of(program.name, line, column)
+            place = program.place(traceback.tb_lineno)
         traceback = traceback.tb_next
     return place

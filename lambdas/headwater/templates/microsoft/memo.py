@@ -13,7 +13,7 @@ from headwater.templates.microsoft.runtime import Function, MicrosoftState
 
 _MOST_NAMES = 18
 _MOST_CALLED = 40
-_MOST_KEPT = 5_000
+_MOST_KEPT = 1_000  # per template
 
 Summary = tuple[Any, ...]  # what `Flow.packed` gives
 
@@ -59,24 +59,26 @@ class Dependence:
 
 
 def memoised(function: Function, names: Sequence[str], writes: Sequence[str]) -> Function:
-    """`function`, rendered once per distinct values of `names`."""
-    untouched = frozenset(writes).isdisjoint
+    """`function`, rendered once per distinct values of `names`. A hit needs no tick: it only repeats a reference."""
 
     def call(state: MicrosoftState, variables: dict[str, Any], out: list[str]) -> None:
-        if writes and not untouched(state.under):  # an assignment would go past a binding
-            function(state, variables, out)
-            return
-        key = (call, *map(id, map(variables.get, names)))
-        entry = state.memo.get(key)
+        for name in writes:
+            if name in state.under:  # an assignment would go past a binding
+                function(state, variables, out)
+                return
+        known = state.memo.get(call)
+        if known is None:
+            known = state.memo[call] = {}
+        key = tuple(map(id, map(variables.get, names)))
+        entry = known.get(key)
         if entry is None:
             values, made = tuple(map(variables.get, names)), list[str]()
             function(state, variables, made)
             text = "".join(made)
-            if len(state.memo) < _MOST_KEPT:
-                state.memo[key] = text, {name: variables.get(name) for name in writes}, values
+            if len(known) < _MOST_KEPT:
+                known[key] = text, {name: variables.get(name) for name in writes}, values
             out.append(text)
             return
-        state.tick(out)
         if entry[0]:
             out.append(entry[0])
         if writes:

@@ -30,7 +30,7 @@ class MicrosoftState(State):
         super().__init__(limits, engine)
         self.under: dict[str, Any] = {}
         self.codes: Codes = engine.codes
-        self.memo: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self.memo: dict[Any, dict[tuple[int, ...], tuple[Any, ...]]] = {}
 
     def partial(self, name: Any, mode: str) -> Any:
         return self.named(shown(name), mode)
