@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from headwater.errors import Hold
 from headwater.templates import Engine, TemplateError
 
 Render = Callable[..., str]
@@ -177,6 +178,15 @@ def test_template_text_gets_into_the_python_only_as_constants(put: Callable[...,
     assert engine.render("root", {}) == odd + "1"
     for line in engine.program("root", "text").source.splitlines():
         assert line.startswith(("def template", "    w", "    s.", "    v["))
+
+
+def test_what_a_filter_raises_on_purpose_passes_with_a_place(put: Callable[..., Path]) -> None:
+    def refuse(value: Any) -> str:
+        raise Hold("convert.who", hint="ask")
+
+    engine = Engine([put(A="\n{{ 1 | refuse }}")], filters={"refuse": refuse})
+    with pytest.raises(Hold, match=r"convert\.who at A\.liquid:2:3: ask"):
+        engine.render("A", {})
 
 
 def test_check_tells_filters_and_partials(put: Callable[..., Path]) -> None:

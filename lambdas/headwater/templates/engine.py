@@ -12,6 +12,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any, NoReturn
 
+from headwater.errors import HeadwaterError
 from headwater.templates import tidy
 from headwater.templates.compiler import TEXT, VALUE, Program
 from headwater.templates.dialects import dialect as dialect_named
@@ -77,7 +78,7 @@ class Engine:
             state = self.dialect.state(self.limits, self)
             self.function(name, mode)(state, dict(variables), out)
             return state.join(out)
-        except TemplateError as error:
+        except HeadwaterError as error:  # also what a format's or an EHR's filters raise on purpose
             if not error.place:
                 error.place = _place(error.__traceback__)
             raise
