@@ -24,7 +24,8 @@ class Confidence(StrEnum):
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
-    UNKNOWN = "unknown"  # nobody knows the answer, or nobody says how sure it is
+    UNSTATED = "unstated"  # said somewhere, without a word on how sure it is
+    UNKNOWN = "unknown"  # looked for and not found
 
 
 @dataclass(frozen=True, slots=True)
