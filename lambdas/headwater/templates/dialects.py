@@ -29,8 +29,9 @@ class Dialect:
 
 
 def _captured(state: runtime.State, out: list[str]) -> str:
-    size = sum(map(len, out))
-    state.charge(size)
+    if len(out) == 1:
+        return out[0]
+    state.charge(sum(map(len, out)))
     return "".join(out)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from headwater.templates.errors import LimitReached
 
 CHECK_EVERY = 64  # loop turns and partial calls between two looks at the clock
+_LISTS = 100  # written to at the same time: the output, captures, partials
 LARGE = 1024  # strings at least this long are charged one by one; shorter ones are bounded by turns x source size
 
 
@@ -35,7 +36,7 @@ class Limits:
 class Meter:
     """One render's use of its limits. `tick` is called once per loop turn and partial call, so it must be cheap."""
 
-    __slots__ = ("_ends", "_measured", "_pieces", "_turns_left", "_until_check", "depth", "limits", "work_left")
+    __slots__ = ("_ends", "_pieces", "_seen", "_turns_left", "_until_check", "depth", "limits", "work_left")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -45,7 +46,7 @@ class Meter:
         self._turns_left = limits.turns
         self._until_check = CHECK_EVERY
         self._pieces = 0
-        self._measured = 0
+        self._seen: dict[int, tuple[int, int]] = {}  # lists written to: how many pieces were measured, and their length
 
     def tick(self, out: list[str]) -> None:
         self._until_check -= 1
@@ -60,9 +61,15 @@ class Meter:
             raise LimitReached(f"more than {self.limits.turns} loop turns and partials")
         if time.monotonic() > self._ends:
             raise LimitReached(f"took more than {self.limits.seconds:g} s")
-        self._measured = (self._measured if len(out) >= self._pieces else 0) + sum(map(len, out[self._pieces :]))
+        pieces, characters = self._seen.get(id(out), (0, 0))
+        if pieces > len(out):  # another list, at the same address as one before
+            pieces = characters = 0
+        characters += sum(map(len, out[pieces:]))
+        if len(self._seen) > _LISTS:
+            self._seen.clear()
+        self._seen[id(out)] = len(out), characters
         self._pieces = len(out)
-        if self._measured > self.limits.output:
+        if characters > self.limits.output:
             raise LimitReached(f"output is longer than {self.limits.output} characters")
 
     def join(self, out: list[str]) -> str:

@@ -99,7 +99,10 @@ def component(drop: Drop, key: Any) -> Any:
 def repetition(drop: Drop, key: Any) -> Any:
     """One repetition of a field; it has no repeats of its own."""
     if key.__class__ is int:
-        return _component(drop, drop.raw, key)
+        parts = drop.parts
+        if parts is None:
+            parts = drop.parts = drop.raw.split(drop.encoding.component)
+        return Drop(parts[key - 1], drop.encoding, component) if 0 < key <= len(parts) and parts[key - 1] else None
     if key == "value":
         return drop.encoding.normal(drop.raw)
     if key == "components":
@@ -110,20 +113,13 @@ def repetition(drop: Drop, key: Any) -> Any:
 def field(drop: Drop, key: Any) -> Any:
     """A field's components are those of its first repetition."""
     if key.__class__ is int:
-        mark = drop.encoding.repetition
-        return _component(drop, drop.raw.partition(mark)[0] if mark in drop.raw else drop.raw, key)
+        parts = drop.parts
+        if parts is None:
+            parts = drop.parts = drop.raw.partition(drop.encoding.repetition)[0].split(drop.encoding.component)
+        return Drop(parts[key - 1], drop.encoding, component) if 0 < key <= len(parts) and parts[key - 1] else None
     if key == "repeats":
         return SafeList(Drop(each, drop.encoding, repetition) for each in drop.raw.split(drop.encoding.repetition))
     return repetition(drop, key)
-
-
-def _component(drop: Drop, raw: str, number: int) -> Drop | None:
-    parts = drop.parts
-    if parts is None:
-        parts = drop.parts = raw.split(drop.encoding.component)
-    if 0 < number <= len(parts) and parts[number - 1]:
-        return Drop(parts[number - 1], drop.encoding, component)
-    return None
 
 
 def components(drop: Drop) -> int:
