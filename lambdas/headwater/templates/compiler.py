@@ -8,126 +8,20 @@ as JSON between values, or as JSON inside a string, because an output is escaped
 from __future__ import annotations
 
 import re
-from array import array
-from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import ClassVar
 
 from headwater.templates import nodes
-from headwater.templates.errors import SYNTAX, TemplateError, place_of
-from headwater.templates.filters import Filter
-from headwater.templates.jsontext import JsonText, split_optional
-from headwater.templates.lexer import Lines
+from headwater.templates.jsontext import split_optional
+from headwater.templates.operations import Operations
+from headwater.templates.program import STRING, TEXT, VALUE
 
-TEXT, VALUE, STRING = "text", "value", "string"
-_COMPARE = {
-    "==": "equal({}, {})",
-    "!=": "(not equal({}, {}))",
-    "<": "less({}, {})",
-    "<=": "less_or_equal({}, {})",
-    ">": "less({1}, {0})",
-    ">=": "less_or_equal({1}, {0})",
-    "contains": "contains({}, {})",
-}
-_BOOLEAN = (nodes.Compare, nodes.Logic)
 _FORLOOP = re.compile(r"\bforloop\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A compiled template. `filters` and `partials` name what `F0`, `P0` … stand for in `source`; `places` holds line
-    and column in the template for each line of the source, packed; `summary` is what a dialect noted for later."""
-
-    name: str
-    mode: str
-    source: str
-    filters: tuple[str, ...]
-    partials: tuple[tuple[str, str], ...]
-    places: bytes
-    summary: Any = None
-
-    def place(self, line: int) -> str:
-        """Where in the template the `line`-th line (from 1) of the Python source comes from."""
-        places = array("I")
-        places.frombytes(self.places)
-        number = 2 * min(max(line - 1, 0), len(places) // 2 - 1)
-        return place_of(self.name, places[number], places[number + 1])
-
-
-class Compiler:
+class Compiler(Operations):
     """Compiles one template in one mode. A dialect overrides the small methods that say how variables are bound."""
 
     printers: ClassVar = {TEXT: "text", VALUE: "json_value", STRING: "quoted"}
-
-    def __init__(self, template: nodes.Template, mode: str, filters: dict[str, Filter]) -> None:
-        self.template = template
-        self.mode = mode
-        self.known = filters
-        self.json = JsonText(mode == STRING) if mode != TEXT else None
-        self._lines = Lines(template.source)
-        self._code: list[str] = []
-        self._places: list[int] = []
-        self._indent = 1
-        self._at = 0
-        self._pending: list[str] = []
-        self._filters: dict[str, str] = {}
-        self._partials: dict[tuple[str, str], str] = {}
-        self._names = 0
-        self._out = ["o"]  # the lists written to, innermost last
-        self._loops: list[int] = []  # how many captures were open where each loop began
-        self._captures: list[tuple[str, str]] = []
-
-    def compile(self) -> Program:
-        self.begin()
-        self.body(self.template.body)
-        self.flush()
-        self.emit("s.depth -= 1")
-        if self.json and self.json.in_string is not (self.mode == STRING):
-            self.fail("a string is left open at the end of the template", len(self.template.source))
-        places = array("I", [number for at in [0, *self._places] for number in self._lines.at(at)]).tobytes()
-        source = "\n".join(["def template(s, v, o):", *self._code, ""])
-        names = tuple(self._filters), tuple(self._partials)
-        return Program(self.template.name, self.mode, source, *names, places, self.summary())
-
-    def begin(self) -> None:
-        self.emit("w = o.append")
-        self.emit("s.enter(o)")
-
-    def summary(self) -> Any:
-        """What else to keep of a template; plain data."""
-        return None
-
-    # ---------------------------------------------------------------------------------------------------- emitting
-
-    def fail(self, hint: str, at: int | None = None) -> NoReturn:
-        place = place_of(self.template.name, *self._lines.at(self._at if at is None else at))
-        raise TemplateError(SYNTAX, place=place, hint=hint)
-
-    def emit(self, line: str) -> None:
-        self._code.append("    " * self._indent + line)
-        self._places.append(self._at)
-
-    def new(self, prefix: str) -> str:
-        self._names += 1
-        return f"{prefix}{self._names}"
-
-    def write(self, text: str) -> None:
-        """Constant text; neighbours are written together."""
-        if text:
-            self._pending.append(text)
-
-    def flush(self) -> None:
-        if self._pending:
-            self.emit(f"w({''.join(self._pending)!r})")
-            self._pending.clear()
-
-    @property
-    def now(self) -> str:
-        """The mode at this point."""
-        if self.json is None:
-            return TEXT
-        return STRING if self.json.in_string else VALUE
-
-    # -------------------------------------------------------------------------------------------------- statements
 
     def body(self, statements: tuple[nodes.Statement, ...]) -> None:
         for number, statement in enumerate(statements):
@@ -319,73 +213,6 @@ class Compiler:
     def unbind(self, saved: list[tuple[str, str]]) -> None:
         for name, temporary in reversed(saved):
             self.emit(f"v[{name!r}] = {temporary}")
-
-    # ------------------------------------------------------------------------------------------------- expressions
-
-    def value(self, node: nodes.Expression) -> str:
-        """Python source that gives the value of an expression."""
-        if isinstance(node, nodes.Literal):
-            return repr(node.value)
-        if isinstance(node, nodes.Path):
-            source = f"v.get({node.root!r})"
-            for part in node.parts:
-                source = f"member({source}, {repr(part) if isinstance(part, str | int) else self.value(part)})"
-            return source
-        if isinstance(node, nodes.Pipe):
-            source = self.value(node.value)
-            for call in node.calls:
-                source = self.call(call, source)
-            return source
-        if isinstance(node, nodes.Range):
-            return f"span({self.value(node.first)}, {self.value(node.last)})"
-        if isinstance(node, nodes.Special):
-            return "''"
-        return self.test(node)
-
-    def call(self, call: nodes.Call, value: str) -> str:
-        known = self.known.get(call.name)
-        if known is None:
-            self.fail(f"unknown filter '{call.name}'", call.at)
-        if not known.least <= len(call.arguments) <= known.most:
-            counts = str(known.least) if known.least == known.most else f"{known.least} to {known.most}"
-            self.fail(f"filter '{call.name}' takes {counts} arguments, not {len(call.arguments)}", call.at)
-        for name, _ in call.named:
-            if name not in known.named:
-                self.fail(f"filter '{call.name}' has no argument '{name}'", call.at)
-        function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
-        arguments = [*(["s"] if known.metered else []), value, *map(self.value, call.arguments)]
-        arguments += [f"{name}={self.value(argument)}" for name, argument in call.named]
-        return f"{function}({', '.join(arguments)})"
-
-    def test(self, node: nodes.Expression) -> str:
-        """Python source that is true when the expression is truthy: neither nil nor false."""
-        if isinstance(node, nodes.Compare):
-            return self._comparison(node.operator, self.value(node.left), node.right, node.left)
-        if isinstance(node, nodes.Logic):
-            return f"({self.test(node.left)} {node.operator} {self.test(node.right)})"
-        if isinstance(node, nodes.Literal):
-            return repr(node.value is not None and node.value is not False)
-        return f"((_ := {self.value(node)}) is not None and _ is not False)"
-
-    def _comparison(
-        self, operator: str, left: str, right: nodes.Expression, left_node: nodes.Expression | None = None
-    ) -> str:
-        special = self._special(operator, left, right, left_node)
-        return special or _COMPARE[operator].format(left, self.value(right))
-
-    def _special(
-        self, operator: str, left: str, right: nodes.Expression, left_node: nodes.Expression | None
-    ) -> str | None:
-        """`x == empty`, `blank != x`: a test instead of a comparison."""
-        if operator not in ("==", "!="):
-            return None
-        if isinstance(right, nodes.Special):
-            source = f"is_{right.name}({left})"
-        elif isinstance(left_node, nodes.Special):
-            source = f"is_{left_node.name}({self.value(right)})"
-        else:
-            return None
-        return source if operator == "==" else f"(not {source})"
 
 
 def _includes(body: tuple[nodes.Statement, ...]) -> bool:

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 from headwater.errors import HeadwaterError
 from headwater.templates import tidy
-from headwater.templates.compiler import TEXT, VALUE, Program
 from headwater.templates.dialects import dialect as dialect_named
 from headwater.templates.errors import (
     LIMIT,
@@ -27,6 +26,7 @@ from headwater.templates.errors import (
 )
 from headwater.templates.limits import Limits
 from headwater.templates.loader import CodeCache, Folders
+from headwater.templates.program import TEXT, VALUE, Program
 
 Function = Callable[[Any, dict[str, Any], list[str]], None]
 _PROGRAM = "PROGRAM"

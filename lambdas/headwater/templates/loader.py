@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from types import CodeType
 
-from headwater.templates.compiler import Program
 from headwater.templates.errors import MISSING, SYNTAX, TemplateError
+from headwater.templates.program import Program
 
 SUFFIX = ".liquid"
 _NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)*\Z")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from headwater.templates import nodes
-from headwater.templates.compiler import STRING, TEXT, VALUE, Program
 from headwater.templates.errors import TemplateError
 from headwater.templates.microsoft.expressions import ExpressionCompiler, Loose
 from headwater.templates.microsoft.flow import flow
+from headwater.templates.program import STRING, TEXT, VALUE, Program
 
 
 class MicrosoftCompiler(ExpressionCompiler):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import Quarantine
-from headwater.templates.compiler import VALUE
 from headwater.templates.engine import Engine
 from headwater.templates.errors import MISSING, TemplateError
 from headwater.templates.limits import Limits
 from headwater.templates.microsoft import bundle, ccda, hl7text, hl7v2
+from headwater.templates.program import VALUE
 
 HL7V2, CCDA, JSON, STU3, HL7V2_OUT = "Hl7v2", "Ccda", "Json", "Stu3ToR4", "FhirToHl7v2"
 _CODES = {HL7V2: "CodeSystem/CodeSystem.json", CCDA: "ValueSet/ValueSet.json"}

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from headwater.templates import nodes
-from headwater.templates.compiler import TEXT, VALUE, Compiler
+from headwater.templates.compiler import Compiler
 from headwater.templates.filters import Filter
 from headwater.templates.jsontext import MARK, JsonText
 from headwater.templates.microsoft.flow import BATCHES
+from headwater.templates.program import TEXT, VALUE
 
 Key = tuple[Any, ...]
 _COMPARE = {
