@@ -88,8 +88,9 @@ class SimulatedEhr:
             return Reply(405, outcome("not-supported"))
         if not allows(scope, path[0], letter):
             return Reply(403, outcome("forbidden"))
-        if method != "GET" and headers.get("content-type", "").partition(";")[0] != "application/fhir+json":
-            return Reply(415, outcome("not-supported", text="expected application/fhir+json"))
+        expected = self.ehr.api.headers.get("Content-Type", "application/fhir+json") if self.ehr.api else ""
+        if method != "GET" and headers.get("content-type", "").partition(";")[0] != expected:
+            return Reply(415, outcome("not-supported", text=f"expected {expected}"))
         effects = self.faults.take(method, path[0])
         time.sleep(effects.wait)
         return self._do(method, path, query, headers, body, effects, client)

@@ -13,7 +13,8 @@ from headwater.templates.engine import Engine
 from tests.ehr_servers import MAPPINGS, profiles, running
 
 MARKER = "headwater:0123456789abcdef"
-WRITERS = [name for name, ehr in profiles().items() if ehr.write]
+WRITERS = ["epic", "oracle-millennium"]  # of laboratory results
+MONITORS = ["canvas", "us-core-9-write"]  # these take vital signs and nothing else
 SOURCE: dict[str, Any] = {
     "resourceType": "Observation",
     "id": "golden-1",
@@ -30,6 +31,19 @@ SOURCE: dict[str, Any] = {
     "interpretation": [{"coding": [{"code": "H"}]}],
     "referenceRange": [{"low": {"value": 3.9}, "high": {"value": 5.5}}, {"text": "for children"}],
     "note": [{"text": "hemolysed"}],
+}
+
+
+PULSE: dict[str, Any] = {
+    **{
+        key: SOURCE[key]
+        for key in ("resourceType", "id", "status", "identifier", "subject", "effectiveDateTime", "note")
+    },
+    "category": [
+        {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}
+    ],
+    "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+    "valueQuantity": {"value": 72, "unit": "/min", "system": "http://unitsofmeasure.org", "code": "/min"},
 }
 
 
@@ -85,9 +99,40 @@ def test_only_one_reference_range_where_the_ehr_takes_one() -> None:
     assert rendered("epic", SOURCE)["referenceRange"] == SOURCE["referenceRange"]
 
 
-@pytest.mark.parametrize("name", WRITERS)
+def test_every_ehr_that_can_be_written_to_is_tested_here() -> None:
+    assert sorted(name for name, ehr in profiles().items() if ehr.write) == sorted(WRITERS + MONITORS)
+
+
+@pytest.mark.parametrize("name", MONITORS)
+def test_a_vital_sign_arrives_exactly_as_it_was(name: str) -> None:
+    payload = rendered(name, PULSE)
+    for key in ("status", "category", "code", "effectiveDateTime", "valueQuantity"):
+        assert payload[key] == PULSE[key]
+    assert validate(payload) == []
+    assert profiles()[name].operation("Observation").unmet(payload) == ()
+    assert (MARKER in json.dumps(payload)) is bool(profiles()[name].operation("Observation").marker)
+
+
+@pytest.mark.parametrize("name", MONITORS)
+@pytest.mark.parametrize(
+    ("change", "unmet"),
+    [
+        ({"category": SOURCE["category"]}, "category.coding"),
+        ({"status": "preliminary"}, "status"),
+        ({"effectiveDateTime": None}, "effectiveDateTime"),
+        ({"valueQuantity": {"value": 72}}, "valueQuantity.unit"),
+        ({"valueQuantity": {"unit": "/min"}}, "valueQuantity.value"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_the_ehr_would_fill_in_by_itself_is_not_sendable(name: str, change: dict[str, Any], unmet: str) -> None:
+    source = {key: value for key, value in (PULSE | change).items() if value is not None}
+    assert profiles()[name].operation("Observation").unmet(rendered(name, source)) == (unmet,)
+
+
+@pytest.mark.parametrize("name", WRITERS + MONITORS)
 def test_the_simulated_ehr_takes_it_and_gives_it_back(name: str, tmp_path: Path) -> None:
-    payload = rendered(name, SOURCE)
+    payload = rendered(name, PULSE if name in MONITORS else SOURCE)
     with running(name, tmp_path) as site:
         api = site.api()
         assert api.create("Observation", json.dumps(payload).encode()).status == 201

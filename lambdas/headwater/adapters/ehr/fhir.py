@@ -36,6 +36,8 @@ class FhirApi:
         self._origin = origin(urlsplit(self._base))
         self._timeouts = Timeouts(api.connect_timeout_s, api.read_timeout_s)
         self._headers = {**api.headers, "Accept": _FHIR_JSON, "User-Agent": "headwater"}
+        # Most take FHIR's own media type; some want plain application/json, and say so in their profile.
+        self._content_type = self._headers.pop("Content-Type", _FHIR_JSON)
         self._tokens = tokens
 
     def create(self, resource_type: str, payload: bytes) -> Answer:
@@ -83,7 +85,7 @@ class FhirApi:
             return Exchange(401 if 400 <= token.status < 500 and token.status != 429 else 0, sent=False)
         headers = {**self._headers, "Authorization": f"Bearer {token}"}
         if payload is not None:
-            headers["Content-Type"] = _FHIR_JSON
+            headers["Content-Type"] = self._content_type
         return exchange(method, url, headers=headers, body=payload, timeouts=self._timeouts)
 
 
