@@ -13,8 +13,9 @@ from typing import ClassVar
 from headwater.templates import nodes
 from headwater.templates.jsontext import split_optional
 from headwater.templates.operations import Operations
-from headwater.templates.program import STRING, TEXT, VALUE
+from headwater.templates.program import STRING, TEXT, VALUE, Program
 
+__all__ = ["STRING", "TEXT", "VALUE", "Compiler", "Program"]
 _FORLOOP = re.compile(r"\bforloop\b")
 
 
