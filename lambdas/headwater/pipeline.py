@@ -62,7 +62,7 @@ class Ingest:
     def _unpack(self, envelope: Envelope) -> None:
         """A batch goes on as its messages, each on its own record: one that is bad harms no other."""
         try:
-            parts = split(envelope.content_type, envelope.body)
+            parts = split(envelope.content_type, envelope.body, self.ehrs[envelope.ehr].feed)
         except Quarantine as quarantine:
             self._set_aside(envelope, MessageState.QUARANTINED, quarantine)
             return

@@ -122,6 +122,10 @@ def _check_feed(ehr: Ehr, file: str) -> None:
         ZoneInfo(ehr.feed.time_zone)
     except (KeyError, ValueError, OSError):  # KeyError: ZoneInfoNotFoundError
         raise HeadwaterError("ehrs.time_zone", place=f"{file}: feed.time_zone", hint="expected an IANA name") from None
+    delimiter, quote = ehr.feed.csv.delimiter, ehr.feed.csv.quote
+    if len(delimiter) != 1 or len(quote) > 1 or delimiter == quote or {delimiter, quote} & {"\r", "\n"}:
+        hint = "delimiter and quote are one character each and differ; an empty quote means that there is none"
+        raise HeadwaterError("ehrs.csv", place=f"{file}: feed.csv", hint=hint)
     if ehr.feed.default_authority and not ehr.feed.system_of(""):
         raise HeadwaterError("ehrs.authority", place=f"{file}: feed.default_authority", hint="not in feed.authorities")
 

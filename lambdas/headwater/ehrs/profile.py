@@ -20,12 +20,26 @@ from headwater.model import Answer, Resource
 
 
 @dataclass(frozen=True, slots=True)
+class CsvDialect:
+    """How an EHR writes CSV. `quote` is empty where a quotation mark is a letter; `columns` are the names when there is
+    no header, or what a header must say; rows with the same value in the column `group_by` are one message."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    group_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """How an EHR's messages are to be read.
 
     `time_zone` (IANA) is for HL7 v2 times without offset (v2 ch. 2A.3.22); `authorities` gives the identifier system of
     an HD namespace or OID (CX-4, v2 ch. 2A.3.14); `default_authority` is used when CX-4 is empty; `message_types`
-    names, per received structure (`ADT_A28`), the one whose template reads it.
+    names, per received structure (`ADT_A28`), the one whose template reads it; `templates` the template per format that
+    needs one: `ccda`, `csv`, `json`, `fhir-stu3`, `fhir-dstu2`, and `fhir` where R4 itself is to be mapped.
     """
 
     time_zone: str = "UTC"
@@ -33,6 +47,8 @@ class Feed:
     default_authority: str = ""
     authorities: Mapping[str, str] = field(default_factory=dict)
     message_types: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
+    csv: CsvDialect = CsvDialect()
 
     def system_of(self, authority: str) -> str:
         """The identifier system of an assigning authority; empty when the file does not know it."""

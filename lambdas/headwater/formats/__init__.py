@@ -1,8 +1,27 @@
-"""Text to plain data and back: one module a format. Only this file knows which content types there are."""
+"""Text to plain data and back: one module a format. Only this file knows which content types there are.
+
+A format that comes in is a module with two functions: `split` cuts a delivery into messages, `read` gives what the
+templates of a message need. They are imported when the first message of their type comes.
+"""
 
 from __future__ import annotations
 
-HL7V2 = frozenset({"application/hl7-v2", "x-application/hl7-v2+er7", "text/hl7v2"})
+from headwater.errors import Quarantine
+from headwater.formats.reading import Feed, Format, Reading
+
+# A format's module by content type. HL7 v2 goes by several names; a C-CDA document is often just called XML.
+_MODULES = {
+    "application/hl7-v2": "hl7v2.reading",
+    "x-application/hl7-v2+er7": "hl7v2.reading",
+    "text/hl7v2": "hl7v2.reading",
+    "application/cda+xml": "ccda.reading",
+    "application/xml": "ccda.reading",
+    "text/xml": "ccda.reading",
+    "application/fhir+json": "fhir.reading",
+    "application/fhir+ndjson": "fhir.reading",
+    "application/json": "json",
+    "text/csv": "csv",
+}
 
 
 def media_type(content_type: str) -> str:
@@ -10,13 +29,23 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def split(content_type: str, body: bytes) -> list[bytes]:
-    """The messages of one delivery, in order; a format without batches is one message.
+def split(content_type: str, body: bytes, feed: Feed) -> list[bytes]:
+    """The messages of one delivery, in order; each is whole and can be read alone. Of an unknown type it is one.
 
-    Raises Quarantine('convert.truncated') for a batch that is not whole.
+    Raises Quarantine for a batch that is not whole, or cannot be cut.
     """
-    if media_type(content_type) in HL7V2:
-        from headwater.formats.hl7v2.framing import split_batch
+    return _format(content_type).split(body, feed) if media_type(content_type) in _MODULES else [body]
 
-        return split_batch(body)
-    return [body]
+
+def read(content_type: str, body: bytes, feed: Feed) -> Reading:
+    """What one message says, for its template. Raises Quarantine('convert.format_unknown'), or what the format does."""
+    if media_type(content_type) not in _MODULES:
+        raise Quarantine("convert.format_unknown", place="content-type", hint="no format of this name is known")
+    return _format(content_type).read(body, feed)
+
+
+def _format(content_type: str) -> Format:
+    from importlib import import_module
+
+    module: Format = import_module(f"headwater.formats.{_MODULES[media_type(content_type)]}")
+    return module

@@ -32,11 +32,11 @@ class Node:
 
     def lookup(self, name: str | int) -> Any:
         """A member, and note that it was looked at."""
-        key = name if name.__class__ is str else str(name)
+        key = name if isinstance(name, str) else str(name)
         members = self._members
         if key in members:
             return members[key]
-        found = members[key] = seen(self._data.get(key))  # type: ignore[index, arg-type]
+        found = members[key] = seen(self._data.get(key))
         return found
 
     def peek(self, name: str) -> Any:

@@ -1,23 +1,27 @@
 """convert: the second step. One archived message becomes FHIR R4 resources with ids made of what they are about.
 
-A format reads the bytes, the EHR's templates say what they mean, and here the result is made whole: resources that a
-template wrote in the place of a reference are lifted out, the same thing said twice is one resource, every reference
-resolves, exactly one Patient is there, Provenance tells where it all came from, and all of it is valid.
+A format reads the bytes and the EHR's templates say what they mean, unless they are FHIR R4 already. Then the result is
+made whole: resources that a template wrote in the place of a reference are lifted out, the same thing said twice is one
+resource, every reference resolves, exactly one Patient is there, Provenance tells where it all came from, and all of it
+is valid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from headwater.ehrs import Ehr
 from headwater.errors import Quarantine
+from headwater.fhir.adopt import adopt
+from headwater.fhir.assemble import lift, merge
 from headwater.fhir.ids import content_id
 from headwater.fhir.references import references
 from headwater.fhir.validate import validate
-from headwater.formats import HL7V2, media_type
+from headwater.formats import read
+from headwater.formats.reading import Reading
 from headwater.model import Converted, Envelope, Resource
 from headwater.templates.engine import Engine
 
@@ -28,127 +32,85 @@ _PARTICIPANT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participan
 def convert(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
     """The resources of one message, valid, complete and consistent among themselves.
 
-    Raises Quarantine: `convert.format_unknown`, `.not_hl7`, `.truncated`, `.charset`, `.template_missing`,
-    `.patient_missing`, `.patient_unidentified`, `.reference_dangling`, `.invalid`, or what the engine raises.
+    Raises Quarantine: `convert.format_unknown`, what the format raises that reads it, `convert.template_missing`,
+    `.template_output`, `.time_missing`, `.patient_missing`, `.patient_several`, `.patient_unidentified`,
+    `.reference_dangling`, `.invalid`, `.too_deep`, or what the engine raises.
     """
-    converted = draft(envelope, ehr, engine)
-    check(converted.resources)
+    reading = read(envelope.content_type, envelope.body, ehr.feed)
+    converted = _whole(reading, envelope, ehr, engine)
+    check(converted.resources, reading.places)
     return converted
 
 
 def draft(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
     """The same, whole but not checked: for the analyst's tools, which show what is wrong beside what was made."""
-    if media_type(envelope.content_type) not in HL7V2:
-        raise Quarantine("convert.format_unknown", place="content-type", hint="no format of this name is known")
-    kind, built, event_time, unread = _from_hl7v2(envelope.body, ehr, engine)
-    resources = _merge(_lift(built))
-    provenance = _provenance(resources, envelope, engine, event_time)
-    resources = [*(one for one in resources if one["resourceType"] != "Provenance"), provenance]
-    return Converted(kind, tuple(resources), event_time, unread)
+    return _whole(read(envelope.content_type, envelope.body, ehr.feed), envelope, ehr, engine)
 
 
-def check(resources: Sequence[Resource]) -> None:
-    """One identified Patient, every reference resolved, everything valid. Raises Quarantine with the first fault."""
-    _check_patient(resources)
+def check(resources: Sequence[Resource], places: Mapping[str, str] = MappingProxyType({})) -> None:
+    """One identified Patient, every reference resolved, everything valid. Raises Quarantine with the first fault;
+    `places` say where in the message the `patient` and the patient's `identity` should be."""
+    _check_patient(resources, places)
     _check_references(resources)
     _check_valid(resources)
 
 
-# ------------------------------------------------------------------------------------------------------------- HL7 v2
+def _whole(reading: Reading, envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
+    try:
+        built, event_time = _resources(reading, ehr, engine)
+        resources = merge(built)
+        provenance = _provenance(resources, envelope, engine, event_time)
+        resources = [*(one for one in resources if not _is_ours(one)), provenance]
+        return Converted(reading.kind, tuple(resources), event_time, reading.unread())
+    except RecursionError:
+        hint = "the message, or what a template made of it, is nested too deeply"
+        raise Quarantine("convert.too_deep", place=reading.kind, hint=hint) from None
 
 
-def _from_hl7v2(body: bytes, ehr: Ehr, engine: Engine) -> tuple[str, list[Resource], datetime, tuple[str, ...]]:
-    from headwater.formats.hl7v2 import parse
-    from headwater.formats.hl7v2.events import structure_of
-
-    message = parse(body, ZoneInfo(ehr.feed.time_zone))
-    kind = structure_of(message.type, message.trigger)
-    kind = ehr.feed.message_types.get(kind, kind)
-    template = f"hl7v2/{kind}"
-    if engine.folders.find(template) is None:
-        hint = f"no template hl7v2/{kind}: write one, or name another in feed.message_types"
-        raise Quarantine("convert.template_missing", place="MSH-9", hint=hint)
-    if message.lookup("PID") is None:
-        raise Quarantine("convert.patient_missing", place="PID", hint="the message has no PID segment")
-    event_time = message.event_time
+def _resources(reading: Reading, ehr: Ehr, engine: Engine) -> tuple[list[Resource], datetime]:
+    """What the message says, and when it happened: by its template, or as the sender has it in FHIR."""
+    event_time = reading.event_time
+    if reading.template:
+        built = _rendered(reading, ehr, engine)
+        resources = lift(built.get("resources", []))
+        event_time = event_time or _moment(built.get("event_time"), ehr.feed.time_zone)
+    else:
+        resources = adopt(reading.resources, ehr.name)
     if event_time is None:
-        raise Quarantine("convert.time_missing", place="MSH-7", hint="neither EVN-2 nor MSH-7 says when it happened")
-    variables = {"message": message, "ehr": {"id": ehr.name, "default_authority": ehr.feed.default_authority}}
-    built = engine.build(template, variables).get("resources", [])
-    return kind, built, event_time, message.unread()
+        raise Quarantine("convert.time_missing", place=reading.place("time"), hint="nothing says when it happened")
+    return resources, event_time
 
 
-# -------------------------------------------------------------------------------------------------- making it whole
+def _rendered(reading: Reading, ehr: Ehr, engine: Engine) -> Resource:
+    if engine.folders.find(reading.template) is None:
+        hint = f"no template {reading.template}: write one, or name another in feed.message_types or feed.templates"
+        raise Quarantine("convert.template_missing", place=reading.place("template"), hint=hint)
+    if not reading.about_patient:
+        place = reading.place("patient")
+        raise Quarantine("convert.patient_missing", place=place, hint=f"the message has no {place}")
+    sender = {"id": ehr.name, "default_authority": ehr.feed.default_authority}
+    built = engine.build(reading.template, {**reading.variables, "ehr": sender})
+    listed = built.get("resources", []) if isinstance(built, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(one, dict) and "resourceType" in one for one in listed):
+        place, hint = f"{reading.template}.liquid", 'expected { "resources": [ … ] }, each with a resourceType'
+        raise Quarantine("convert.template_output", place=place, hint=hint)
+    return dict(built)
 
 
-def _lift(built: Sequence[Resource]) -> list[Resource]:
-    """All resources flat: what a template wrote whole in the place of a reference becomes a reference and a resource.
-
-    A lifted resource comes after the one it was in; one that nothing identifies is left out, and so are texts of
-    blanks alone and extensions whose value the message did not have.
-    """
-    found: list[Resource] = []
-    for resource in built:
-        place = len(found)
-        found.append(resource)
-        found[place] = _members(resource, found)
-    return found
-
-
-def _members(node: Resource, found: list[Resource]) -> Resource:
-    flat: Resource = {}
-    for name, value in node.items():
-        if value.__class__ is dict:
-            value = _value(value, name, found)
-        elif value.__class__ is list:
-            value = _items(value, name, found)
-        elif value.__class__ is str and value.isspace():
-            continue
-        if value or value.__class__ not in (dict, list):
-            flat[name] = value
-    return flat
-
-
-def _value(node: Resource, name: str, found: list[Resource]) -> Resource:
-    if "resourceType" not in node or name == "contained":
-        return _members(node, found)
-    if not node.get("id"):
-        return {}
-    found.extend(_lift([node]))
-    return {"reference": f"{node['resourceType']}/{node['id']}"}
-
-
-def _items(nodes: list[Any], name: str, found: list[Resource]) -> list[Any]:
-    items = [_value(node, name, found) if node.__class__ is dict else node for node in nodes]
-    if name == "extension":
-        return [item for item in items if len(item) > 1]
-    return [item for item in items if not (item == {} or (item.__class__ is str and item.isspace()))]
-
-
-def _merge(resources: Sequence[Resource]) -> list[Resource]:
-    """One resource a type and id. What is said again is united: objects by their members, lists by their items; of
-    two different values the first stays."""
-    merged: dict[tuple[str, str], Resource] = {}
-    for resource in resources:
-        key = (resource["resourceType"], resource.get("id", ""))
-        merged[key] = _united(merged[key], resource) if key in merged else resource
-    return list(merged.values())
-
-
-def _united(first: Any, second: Any) -> Any:
-    if isinstance(first, dict) and isinstance(second, dict):
-        both = {name: _united(value, second[name]) if name in second else value for name, value in first.items()}
-        return both | {name: value for name, value in second.items() if name not in first}
-    if isinstance(first, list) and isinstance(second, list):
-        return [*first, *(item for item in second if item not in first)]
-    return first
+def _moment(said: object, time_zone: str) -> datetime | None:
+    """`event_time` as a template gives it: ISO 8601, in the feed's zone if it names none."""
+    try:
+        moment = datetime.fromisoformat(str(said))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(time_zone))
 
 
 def _provenance(resources: Sequence[Resource], envelope: Envelope, engine: Engine, event_time: datetime) -> Resource:
     """Where the others come from: this message, this EHR, these mappings (FHIR R4 provenance.html). What a template
     says of it (who did it, why) stays."""
-    said = next((one for one in resources if one["resourceType"] == "Provenance"), {})
-    others = [one for one in resources if one["resourceType"] != "Provenance"]
+    said = next(filter(_is_ours, resources), {})
+    others = [one for one in resources if not _is_ours(one)]
     agents = [
         *said.get("agent", ()),
         _agent("author", f"{_NAMESPACE}:ehr", envelope.ehr),
@@ -166,6 +128,11 @@ def _provenance(resources: Sequence[Resource], envelope: Envelope, engine: Engin
     }
 
 
+def _is_ours(resource: Resource) -> bool:
+    """A template's words on this message. A Provenance that has a target is the sender's own, about something else."""
+    return resource["resourceType"] == "Provenance" and "target" not in resource
+
+
 def _agent(role: str, system: str, value: str) -> Resource:
     return {
         "type": {"coding": [{"system": _PARTICIPANT_TYPE, "code": role}]},
@@ -180,14 +147,16 @@ def _version(engine: Engine) -> str:
 # ------------------------------------------------------------------------------------------------------------- checks
 
 
-def _check_patient(resources: Sequence[Resource]) -> None:
+def _check_patient(resources: Sequence[Resource], places: Mapping[str, str]) -> None:
     patients = [one for one in resources if one["resourceType"] == "Patient"]
+    place = places.get("patient", "Patient")
     if not patients:
-        raise Quarantine("convert.patient_missing", place="PID", hint="the template gave no Patient")
+        raise Quarantine("convert.patient_missing", place=place, hint="there is no Patient in it")
     if len(patients) > 1:
-        raise Quarantine("convert.patient_several", place="PID", hint="a message is about one patient")
+        raise Quarantine("convert.patient_several", place=place, hint="a message is about one patient")
     if not patients[0].get("id"):
-        raise Quarantine("convert.patient_unidentified", place="PID-3", hint="there is no identifier of the patient")
+        place = places.get("identity", "Patient.identifier")
+        raise Quarantine("convert.patient_unidentified", place=place, hint="there is no identifier of the patient")
 
 
 def _check_references(resources: Sequence[Resource]) -> None:

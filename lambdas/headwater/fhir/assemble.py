@@ -1,0 +1,71 @@
+"""What a template wrote, as resources that stand alone: lifted out of one another, and the same one only once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from headwater.model import Resource
+
+
+def lift(built: Sequence[Resource]) -> list[Resource]:
+    """All resources flat: what a template wrote whole in the place of a reference becomes a reference and a resource.
+
+    A lifted resource comes after the one it was in; one that nothing identifies is left out, and so are texts of
+    blanks alone and extensions whose value the message did not have.
+    """
+    found: list[Resource] = []
+    for resource in built:
+        place = len(found)
+        found.append(resource)
+        found[place] = _members(resource, found)
+    return found
+
+
+def _members(node: Resource, found: list[Resource]) -> Resource:
+    flat: Resource = {}
+    for name, value in node.items():
+        if value.__class__ is dict:
+            value = _value(value, name, found)
+        elif value.__class__ is list:
+            value = _items(value, name, found)
+        elif value.__class__ is str and value.isspace():
+            continue
+        if value or value.__class__ not in (dict, list):
+            flat[name] = value
+    return flat
+
+
+def _value(node: Resource, name: str, found: list[Resource]) -> Resource:
+    if "resourceType" not in node or name == "contained":
+        return _members(node, found)
+    if not node.get("id"):
+        return {}
+    found.extend(lift([node]))
+    return {"reference": f"{node['resourceType']}/{node['id']}"}
+
+
+def _items(nodes: list[Any], name: str, found: list[Resource]) -> list[Any]:
+    items = [_value(node, name, found) if node.__class__ is dict else node for node in nodes]
+    if name == "extension":
+        return [item for item in items if len(item) > 1]
+    return [item for item in items if not (item == {} or (item.__class__ is str and item.isspace()))]
+
+
+def merge(resources: Sequence[Resource]) -> list[Resource]:
+    """One resource a type and id. What is said again is united: objects by their members, lists by their items; of
+    two different values the first stays."""
+    merged: dict[tuple[str, str], Resource] = {}
+    for resource in resources:
+        key = (resource["resourceType"], resource.get("id", ""))
+        merged[key] = _united(merged[key], resource) if key in merged else resource
+    return list(merged.values())
+
+
+def _united(first: Any, second: Any) -> Any:
+    if isinstance(first, dict) and isinstance(second, dict):
+        both = {name: _united(value, second[name]) if name in second else value for name, value in first.items()}
+        return both | {name: value for name, value in second.items() if name not in first}
+    if isinstance(first, list) and isinstance(second, list):
+        return [*first, *(item for item in second if item not in first)]
+    return first

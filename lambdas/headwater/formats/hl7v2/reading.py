@@ -1,0 +1,32 @@
+"""HL7 v2 as it comes in: which template a message's type asks for, and when it happened."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from headwater.formats.hl7v2.events import structure_of
+from headwater.formats.hl7v2.framing import split_batch
+from headwater.formats.hl7v2.parse import parse
+from headwater.formats.reading import Feed, Reading
+
+_PLACES = {"template": "MSH-9", "patient": "PID", "identity": "PID-3", "time": "MSH-7"}
+
+
+def split(body: bytes, feed: Feed) -> list[bytes]:  # noqa: ARG001 - every format has the same two functions
+    return split_batch(body)
+
+
+def read(body: bytes, feed: Feed) -> Reading:
+    """Raises Quarantine('convert.not_hl7' | '.truncated' | '.charset' | '.patient_missing')."""
+    message = parse(body, ZoneInfo(feed.time_zone))
+    kind = structure_of(message.type, message.trigger)
+    kind = feed.message_types.get(kind, kind)
+    return Reading(
+        kind=kind,
+        template=f"hl7v2/{kind}",
+        variables={"message": message},
+        event_time=message.event_time,
+        about_patient=message.lookup("PID") is not None,
+        places=_PLACES,
+        unread=message.unread,
+    )
