@@ -19,6 +19,8 @@ from headwater.templates.errors import MISSING, FilterError, LimitReached, Templ
 from headwater.templates.limits import Limits, Meter
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
+_NAMES = (int, str)  # tuples, because a union is made anew each time it is asked
+_SEQUENCES = (str, list, tuple)
 _JSON_WORDS = frozenset({"true", "false", "null"})
 
 
@@ -81,14 +83,14 @@ def is_drop(value: Any) -> bool:
 
 def member(value: Any, key: Any) -> Any:
     """`value.key` or `value[key]`; nil when there is no such member."""
+    if value is None:
+        return None
+    lookup = getattr(value.__class__, "lookup", None)
+    if lookup is not None:
+        return lookup(value, key if key.__class__ in _NAMES else text(key))
     if isinstance(value, dict):
         return _member_of_dict(value, key)
-    if isinstance(value, str | list | tuple):
-        return _member_of_sequence(value, key)
-    lookup = getattr(type(value), "lookup", None)
-    if lookup is not None:
-        return lookup(value, key if isinstance(key, int) else text(key))
-    return None
+    return _member_of_sequence(value, key) if isinstance(value, _SEQUENCES) else None
 
 
 def _member_of_dict(value: dict[Any, Any], key: Any) -> Any:
@@ -172,7 +174,7 @@ def dumps(value: Any) -> str:
 
 def plain(value: Any) -> Any:
     """What comparisons and filters work on: a drop is its printed text."""
-    return str(value) if is_drop(value) else value
+    return str(value) if hasattr(value.__class__, "lookup") else value
 
 
 def is_empty(value: Any) -> bool:
