@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from headwater.adapters import clients
 from headwater.bootstrap import App
 from headwater.settings import Settings
 from local.running import NotRunning, Running
@@ -48,6 +49,7 @@ class Target:
         environment = running.environment()
         # headwater's adapters make their clients as they do in Lambda: from the process's environment.
         os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
+        clients.forget()
         return cls(environment, running.outputs("headwater-inbound")["FeedQueueUrl"], running.api, running)
 
     @classmethod
@@ -80,10 +82,10 @@ class Target:
         """A boto3 client, made once."""
         import boto3
 
-        clients: dict[str, Any] = self.__dict__.setdefault("_clients", {})
-        if service not in clients:
-            clients[service] = boto3.client(service)
-        return clients[service]
+        made: dict[str, Any] = self.__dict__.setdefault("_clients", {})
+        if service not in made:
+            made[service] = boto3.Session().client(service)
+        return made[service]
 
     def leave(self, body: bytes, name: str) -> str:
         """Put a message that is too large for SQS where ingest can fetch it; gives its `s3://` location."""

@@ -13,7 +13,7 @@ from rich.table import Table
 from headwater.inbound.accept import UNKNOWN_SENDER
 from headwater.model import MessageRecord, MessageState
 from local.cli.options import add_target, target_of
-from local.cli.send import envelope
+from local.feed_message import envelope
 from local.target import Target
 
 _SET_ASIDE = (MessageState.QUARANTINED, MessageState.HELD)

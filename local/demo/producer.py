@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from local.cli.send import envelope
 from local.demo.feed import Sending
+from local.feed_message import envelope
 from local.target import Target
 
 BATCH = 10  # messages SendMessageBatch takes

@@ -9,7 +9,7 @@ import pytest
 
 from headwater.errors import Retry
 from headwater.model import Answer, ProposalState
-from headwater.outbound.send import LEASE
+from headwater.outbound.send import lease_of
 from tests.outbound.chart_ehr import REFUSED_CONNECTION
 from tests.outbound.conftest import CLINICIAN, TARGET, Desk, patient, wish
 
@@ -99,12 +99,12 @@ def test_a_sender_that_died_with_bytes_on_the_wire_is_followed_by_a_look(desk: D
     now = desk.clock()
     died = replace(
         proposal, state=ProposalState.SENDING, version=proposal.version + 1, attempts=1, sent_at=now.isoformat(),
-        lease_until=(now + LEASE).isoformat(),
+        lease_until=(now + lease_of(desk.ehrs[TARGET])).isoformat(),
     )  # fmt: skip
     desk.proposals.move(died, expected_version=proposal.version)  # … and nobody heard of it
     with pytest.raises(Retry, match=r"send\.leased"):
         desk.send(proposal.intent)
-    desk.clock.move(LEASE.total_seconds())
+    desk.clock.move(lease_of(desk.ehrs[TARGET]).total_seconds())
     assert desk.send(proposal.intent).state is ProposalState.FILED
     assert desk.chart.posts == 1
 

@@ -30,6 +30,12 @@ def _client(service: str) -> Any:
     return _session().client(service, config=_CONFIG)
 
 
+def forget() -> None:
+    """Drop what was made, for a process that turns to another AWS: the command line does, a Lambda never."""
+    _client.cache_clear()
+    _session.cache_clear()
+
+
 def credentials() -> Any:
     """botocore's credentials, which renew themselves; None where there are none."""
     return _session().get_credentials()

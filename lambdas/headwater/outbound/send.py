@@ -22,7 +22,6 @@ from headwater.outbound.gates.surface import surface
 from headwater.persons.policy import MatchingPolicy
 from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Proposals, Watch
 
-LEASE = timedelta(seconds=150)  # longer than the send Lambda may run (infra/outbound.py, SEND_TIMEOUT)
 MOST_ATTEMPTS = 2
 LONGEST_WAIT_S = 3600  # SQS would allow 12 hours; an EHR that is back should not wait that long for us
 
@@ -66,7 +65,7 @@ class Send:
             case ProposalState.APPROVED:
                 return self._first_try(proposal, ehr, operation, api)
             case ProposalState.SENDING if self._clock().isoformat() < proposal.lease_until:
-                raise Retry("send.leased", place=intent, after=int(LEASE.total_seconds()))
+                raise Retry("send.leased", place=intent, after=int(lease_of(ehr).total_seconds()))
             case ProposalState.ACCEPTED_BY_EHR:
                 return self._read_back(proposal, operation, api)
             case _:
@@ -127,7 +126,7 @@ class Send:
             ProposalState.SENDING,
             attempts=proposal.attempts + 1,
             sent_at=now.isoformat(),
-            lease_until=(now + LEASE).isoformat(),
+            lease_until=(now + lease_of(ehr)).isoformat(),
         )
         answer = api.create(proposal.resource_type, proposal.payload)
         reaction = ehr.react(answer, operation)
@@ -238,6 +237,12 @@ class Send:
         )
         self._proposals.move(moved, expected_version=proposal.version)
         return moved
+
+
+def lease_of(ehr: Ehr) -> timedelta:
+    """How long a sender alone has the intent once its bytes may leave: a token, then the write, each at its slowest."""
+    slowest = ehr.api.connect_timeout_s + ehr.api.read_timeout_s if ehr.api else 0.0
+    return timedelta(seconds=2 * slowest + 10)
 
 
 def _location(answer: Answer, resource_type: str) -> str:
