@@ -1,0 +1,152 @@
+"""The parts of an input that can be changed one by one: `OBX[2]-5.1` of an HL7 v2 message, `$.a[0].b` of JSON.
+
+Parts are a tree (segments, fields, then what has no smaller parts), so that a search can leave out what does not
+matter as a whole. A changed part keeps its shape: letters become other letters, digits other digits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from headwater.formats.hl7v2 import Encoding, Segment, parse
+
+Change = Callable[[str], str]
+Key = tuple[str | int, ...]
+_OTHER = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+    "bcdefghijklmnopqrstuvwxyzaBCDEFGHIJKLMNOPQRSTUVWXYZA1234567890",
+)
+
+
+def other(text: str) -> str:
+    """A text of the same shape that says something else."""
+    return text.translate(_OTHER)
+
+
+def removed(_: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`key` leads to it; `children` are the smaller parts, none if it is changed as a whole."""
+
+    name: str
+    key: Key
+    children: tuple[Part, ...] = ()
+
+    def leaves(self) -> Iterator[Part]:
+        if not self.children:
+            yield self
+        for child in self.children:
+            yield from child.leaves()
+
+
+class Hl7v2:
+    """An HL7 v2 message. Delimiters (MSH-1, MSH-2) stay as they are."""
+
+    def __init__(self, body: bytes) -> None:
+        message = parse(body, ZoneInfo("UTC"))
+        self._encoding: Encoding = message.encoding
+        self._rows = [list(segment.raws) for segment in message.segments]
+        many = Counter(segment.id for segment in message.segments)
+        counts: Counter[str] = Counter()
+        parts = []
+        for number, segment in enumerate(message.segments):
+            counts[segment.id] += 1
+            name = f"{segment.id}[{counts[segment.id]}]" if many[segment.id] > 1 else segment.id
+            parts.append(Part(name, (number,), tuple(self._fields(segment, name, number))))
+        self.parts: Sequence[Part] = [part for part in parts if part.children]
+
+    def _fields(self, segment: Segment, name: str, row: int) -> Iterator[Part]:
+        for number in range(3 if segment.id == "MSH" else 1, len(segment.raws)):
+            raw = segment.raws[number]
+            if not self._encoding.is_empty(raw):
+                key = row, number
+                yield Part(f"{name}-{number}", key, tuple(self._components(raw, f"{name}-{number}", key)))
+
+    def _components(self, raw: str, name: str, key: Key) -> Iterator[Part]:
+        repetitions = self._split(raw, self._encoding.repetition)
+        for number, repetition in enumerate(repetitions):
+            outer = f"{name}[{number + 1}]" if len(repetitions) > 1 else name
+            components = self._split(repetition, self._encoding.component)
+            for place, component in enumerate(components):
+                parts = self._split(component, self._encoding.subcomponent)
+                inner = f"{outer}.{place + 1}" if len(components) > 1 or len(parts) > 1 else outer
+                for last, text in enumerate(parts):
+                    if text.strip() and not self._encoding.is_empty(text):
+                        full = f"{inner}.{last + 1}" if len(parts) > 1 else inner
+                        yield Part(full, (*key, number, place, last))
+
+    @staticmethod
+    def _split(raw: str, mark: str) -> list[str]:
+        return raw.split(mark) if mark else [raw]
+
+    def changed(self, parts: Sequence[Part], change: Change) -> bytes:
+        """The message with all leaves of these parts changed."""
+        rows = [list(row) for row in self._rows]
+        for leaf in (leaf for part in parts for leaf in part.leaves()):
+            row, field, *inner = leaf.key
+            rows[int(row)][int(field)] = self._with(rows[int(row)][int(field)], [int(n) for n in inner], change)
+        lines = [self._line(row) for row in rows]
+        return ("\r".join(lines) + "\r").encode(self._encoding.charset, "replace")
+
+    def _with(self, raw: str, inner: list[int], change: Change) -> str:
+        marks = (self._encoding.repetition, self._encoding.component, self._encoding.subcomponent)
+        return self._deep(raw, list(zip(marks, inner, strict=True)), change)
+
+    def _deep(self, raw: str, steps: list[tuple[str, int]], change: Change) -> str:
+        if not steps:
+            return change(raw)
+        (mark, number), *rest = steps
+        parts = self._split(raw, mark)
+        parts[number] = self._deep(parts[number], rest, change)
+        return mark.join(parts)
+
+    def _line(self, row: list[str]) -> str:
+        if row[0] in ("MSH", "BHS", "FHS"):
+            return row[0] + row[1] + self._encoding.field.join(row[2:])
+        return self._encoding.field.join(row)
+
+
+class Json:
+    """A JSON document; its parts are the members of the root, then the texts and numbers in them."""
+
+    def __init__(self, body: bytes) -> None:
+        self._value = json.loads(body)
+        self.parts: Sequence[Part] = [self._part(key, each, ()) for key, each in _members(self._value)]
+
+    def _part(self, key: str | int, value: Any, outer: Key) -> Part:
+        path = (*outer, key)
+        name = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+        return Part(name, path, tuple(self._part(inner, each, path) for inner, each in _members(value)))
+
+    def changed(self, parts: Sequence[Part], change: Change) -> bytes:
+        value = json.loads(json.dumps(self._value))
+        for leaf in (leaf for part in parts for leaf in part.leaves()):
+            inner = value
+            for step in leaf.key[:-1]:
+                inner = inner[step]
+            last: Any = leaf.key[-1]
+            inner[last] = _changed(inner[last], change)
+        return json.dumps(value).encode()
+
+
+def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def _changed(value: Any, change: Change) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if change is removed or value is None:
+        return None
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else value
