@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 from typing import Any
 
-from headwater.errors import HeadwaterError
+from headwater.errors import HeadwaterError, Quarantine
+from headwater.templates.microsoft.bundle import merged
 from headwater.templates.microsoft.converter import CCDA, HL7V2, HL7V2_OUT, JSON, STU3, Converter
 
 FORMATS = {each.casefold(): each for each in (HL7V2, CCDA, JSON, STU3, HL7V2_OUT)} | {
@@ -51,6 +53,22 @@ class Collection:
         if self.format == HL7V2:
             return self.converter.convert_and_report(text_of(body), root)
         return self.convert(body, root), ()
+
+    def traced(self, body: bytes, root: str) -> Any:
+        """The same as `convert` gives, its members' names knowing where they were written (`source_map`).
+
+        Raises Quarantine('analyst.untraceable') if the result is another: text that is no JSON until Microsoft's
+        lenient parser has mended it has no places.
+        """
+        from local.analyst.source_map import TracingEngine
+
+        converter = copy(self.converter)
+        converter.engine = TracingEngine(self.converter.engine)
+        variables = converter._data(text_of(body))
+        value = merged(converter.engine.build(root, variables))
+        if value != self.convert(body, root):
+            raise Quarantine("analyst.untraceable", place=f"{root}.liquid", hint="the output is mended afterwards")
+        return value
 
 
 def text_of(body: bytes) -> str:

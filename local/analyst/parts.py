@@ -25,7 +25,8 @@ _OTHER = str.maketrans(
 
 def other(text: str) -> str:
     """A text of the same shape that says something else."""
-    return text.translate(_OTHER)
+    changed = text.translate(_OTHER)
+    return changed if changed != text else f"{text}X"
 
 
 def removed(_: str) -> str:
