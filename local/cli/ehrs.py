@@ -52,8 +52,10 @@ def list_(options: argparse.Namespace) -> int:
         wanted = {name: ehr for name, ehr in load(options.mappings).items() if _is_wanted(name, ehr, options)}
     except HeadwaterError as slip:
         return _unsound(slip)
-    table = Table("ehr", "product", "family", "write", expand=True)
-    table.add_column("why not", no_wrap=True, ratio=1)  # the whole of it: headwater ehrs show
+    table = Table(expand=True)
+    for heading, width in (("ehr", 30), ("product", 36), ("family", 16), ("write", 18)):
+        table.add_column(heading, max_width=width)
+    table.add_column("why not", no_wrap=True, ratio=1, min_width=24)  # the whole of it: headwater ehrs show
     for name, ehr in wanted.items():
         why_not = why_not_written(ehr)
         can = "" if why_not else ", ".join(f"{one.resource_type} {one.operation}" for one in writes(ehr) if one.allowed)
