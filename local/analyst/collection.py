@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from copy import copy
 from pathlib import Path
 from typing import Any
 
-from headwater.errors import HeadwaterError, Quarantine
+from headwater.errors import HeadwaterError
 from headwater.templates.microsoft.bundle import merged
 from headwater.templates.microsoft.converter import CCDA, HL7V2, HL7V2_OUT, JSON, STU3, Converter
 
@@ -57,18 +56,13 @@ class Collection:
     def traced(self, body: bytes, root: str) -> Any:
         """The same as `convert` gives, its members' names knowing where they were written (`source_map`).
 
-        Raises Quarantine('analyst.untraceable') if the result is another: text that is no JSON until Microsoft's
-        lenient parser has mended it has no places.
+        Raises Quarantine('convert.json') also for text that only Microsoft's lenient parser can mend: what is mended
+        has no place.
         """
         from local.analyst.source_map import TracingEngine
 
-        converter = copy(self.converter)
-        converter.engine = TracingEngine(self.converter.engine)
-        variables = converter._data(text_of(body))
-        value = merged(converter.engine.build(root, variables))
-        if value != self.convert(body, root):
-            raise Quarantine("analyst.untraceable", place=f"{root}.liquid", hint="the output is mended afterwards")
-        return value
+        tracing = TracingEngine(self.converter.engine)
+        return merged(tracing.build(root, self.converter._data(text_of(body))))
 
 
 def text_of(body: bytes) -> str:

@@ -59,6 +59,10 @@ def _explain(steps: Steps, value: Any, traced: Any, trials: Trials | None) -> Ex
     places, note = places_of(traced, steps)
     if trials is None:
         return Explanation(steps, value, places, note)
+    if trials.changes_alone(steps, value):
+        return Explanation(
+            steps, value, places, note or "it is another each time, whatever the input: a clock, perhaps"
+        )
     values, vital = trials.search(steps, value, other)
     conditions, more = trials.search(steps, value, removed)
     vital = [*vital, *(name for name in more if name not in vital)]
@@ -128,6 +132,10 @@ class Trials:
         self._made = made
         self._known: dict[tuple[tuple[Any, ...], Change], Any] = {}
 
+    def changes_alone(self, steps: Steps, value: Any) -> bool:
+        """Whether the element is another when nothing is changed."""
+        return bool(_same_element(self._made, self._convert(self._source.changed([], other)), steps) != value)
+
     def search(self, steps: Steps, value: Any, change: Change) -> tuple[list[str], list[str]]:
         """The parts with which the element changes, and those whose change lets nothing be made."""
         hits, vital = list[str](), list[str]()
@@ -155,14 +163,14 @@ class Trials:
         return self._known[key]
 
 
-def _same_element(made: Any, other: Any, steps: Steps) -> Any:
+def _same_element(made: Any, trial: Any, steps: Steps) -> Any:
     """The same element in another result: its resource by type and id, or else as the same one of its type."""
     if steps[:1] != ("entry",) or len(steps) < 3 or steps[2] != "resource":
-        return _at(other, steps)
+        return _at(trial, steps)
     resource = made["entry"][steps[1]]["resource"]
     kind = resource.get("resourceType")
     before = [entry["resource"] for entry in made["entry"] if entry["resource"].get("resourceType") == kind]
-    after = [entry["resource"] for entry in other["entry"] if entry["resource"].get("resourceType") == kind]
+    after = [entry["resource"] for entry in trial["entry"] if entry["resource"].get("resourceType") == kind]
     number = next(place for place, each in enumerate(before) if each is resource)
     same = next((each for each in after if each.get("id") == resource.get("id")), None)
     if same is None:

@@ -7,6 +7,7 @@ matter as a whole. A changed part keeps its shape: letters become other letters,
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,13 +25,17 @@ _OTHER = str.maketrans(
 
 
 def other(text: str) -> str:
-    """A text of the same shape that says something else."""
-    changed = text.translate(_OTHER)
+    """A text of the same shape that says something else; of a date the year four years before, which has the day."""
+    date = _DATE.match(text)
+    changed = f"{int(date[1]) - 4}{text[4:]}" if date else text.translate(_OTHER)
     return changed if changed != text else f"{text}X"
 
 
 def removed(_: str) -> str:
     return ""
+
+
+_DATE = re.compile(r"((?:19|20)\d\d)-?(?:0[1-9]|1[0-2])(?:-?(?:0[1-9]|[12]\d|3[01])|\Z)")
 
 
 @dataclass(frozen=True, slots=True)

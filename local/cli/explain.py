@@ -68,7 +68,7 @@ def _show(explanations: Sequence[Explanation], engine: Engine, *, raw: bool) -> 
     for each in explanations:
         console.print(f"[bold]{escape(written(each.steps))}[/] = [cyan]{escape(_short(each.value))}[/]", soft_wrap=True)
         _show_places(console, each, engine)
-        _show_names(console, "changes with", each.values or ("nothing in this message",))
+        _show_names(console, "changes with", each.values or (() if each.note else ("nothing in this message",)))
         _show_names(console, "only with", each.conditions)
         _show_names(console, "all need", each.vital)
 
