@@ -13,7 +13,6 @@ from headwater.ehrs import Ehr, Ehrs
 from headwater.ehrs.engines import engine_for
 from headwater.ehrs.profile import Feed
 from headwater.errors import HeadwaterError, Quarantine
-from headwater.fhir.validate import Issue, validate
 from headwater.formats import split
 from headwater.inbound.convert import check, convert, draft
 from headwater.model import Converted, Envelope, Resource
@@ -47,11 +46,10 @@ def content_type(format: str, ehr: Ehr) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What one message became. `fault` is why the pipeline would set it aside, `issues` all that is invalid."""
+    """What one message became; `fault` is why the pipeline would set it aside."""
 
     converted: Converted
     seconds: float
-    issues: tuple[Issue, ...]
     fault: Quarantine | None
 
     @property
@@ -86,7 +84,8 @@ class Mappings:
 
     def make(self, body: bytes, ehr: Ehr, content_type: str) -> Made:
         """One message with all that is wrong with it. Raises Quarantine only if nothing could be made at all."""
-        engine, started = self.engine(ehr), time.perf_counter()
+        started = time.perf_counter()
+        engine = self.engine(ehr)
         converted = draft(envelope(body, ehr, content_type), ehr, engine)
         seconds = time.perf_counter() - started
         fault: Quarantine | None = None
@@ -94,8 +93,7 @@ class Mappings:
             check(converted.resources)
         except Quarantine as error:
             fault = error
-        issues = tuple(issue for resource in converted.resources for issue in validate(resource)) if fault else ()
-        return Made(converted, seconds, issues, fault)
+        return Made(converted, seconds, fault)
 
     def split(self, body: bytes, ehr: Ehr, content_type: str) -> list[bytes]:
         """The messages of a file."""

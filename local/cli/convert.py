@@ -16,13 +16,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from headwater.ehrs import Ehr
 from headwater.errors import HeadwaterError
 from local.analyst import bulk, lines
 from local.analyst.collection import Collection, printed, resources_of
+from local.analyst.faults import faults
 from local.analyst.mappings import CONTENT_TYPES, Made, Mappings, content_type, format_of
 from local.cli.explain import show_explanations
 from local.cli.options import MAPPINGS
 
+_MOST_FAULTS = 50
 _EPILOG = """\
 exit codes:
   0  everything converted, and is valid
@@ -118,6 +121,7 @@ def _file(options: argparse.Namespace, path: Path, body: bytes) -> int:
         if not options.raw:
             again = mappings.make(message, ehr, kind).seconds
             _report(made, again, f"{ehr.title}; message {number} of {len(bodies)}")
+            _show_faults(message, ehr, kind, mappings, made)
         elif made.fault:
             print_error(made.fault)
         worst = max(worst, int(made.fault is not None))
@@ -137,10 +141,17 @@ def _report(made: Made, again: float, title: str) -> None:
     for name, text in told.items():
         console.print(f"[dim]{name:9}[/] {escape(text)}", soft_wrap=True)
     console.print(f"[dim]{'valid':9}[/] {'[red]no[/]' if made.fault else '[green]yes[/], FHIR R4 4.0.1'}")
-    if made.fault:
-        print_error(made.fault, "set aside: ")
-    for issue in made.issues[:50]:
-        console.print(f"  [red]{escape(issue.path)}[/]: {escape(issue.message)} [dim]({issue.code})[/]")
+
+
+def _show_faults(body: bytes, ehr: Ehr, content_type: str, mappings: Mappings, made: Made) -> None:
+    """Why it would be set aside, and everything that is invalid, with the template lines that wrote it."""
+    if made.fault is None:
+        return
+    print_error(made.fault, "set aside: ")
+    console = Console(stderr=True, highlight=False)
+    for fault in faults(body, ehr, content_type, mappings)[:_MOST_FAULTS]:
+        console.print(f"  [red]{escape(fault.issue.path)}[/]: {escape(fault.issue.message)}", soft_wrap=True)
+        console.print(f"      [dim]{fault.issue.code}[/]  {escape(fault.place)}", soft_wrap=True)
 
 
 def _counted(resources: Sequence[Any]) -> str:
@@ -178,7 +189,7 @@ def _foreign(options: argparse.Namespace, body: bytes) -> int:
         console.print(f"[dim]time     [/] {times}", soft_wrap=True)
         console.print(f"[dim]not read [/] {escape(', '.join(unread)) or '-'}", soft_wrap=True)
         console.print(f"[dim]valid    [/] {f'[red]{len(issues)} faults[/]' if issues else '[green]yes[/]'}")
-        for issue in issues[:50]:
+        for issue in issues[:_MOST_FAULTS]:
             console.print(f"  [red]{escape(issue.path)}[/]: {escape(issue.message)} [dim]({issue.code})[/]")
     return 1 if issues else 0
 
