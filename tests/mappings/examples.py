@@ -1,4 +1,5 @@
-"""The golden pairs: each `examples/<name>.hl7` and the `<name>.json` that it becomes, for the base and for each EHR.
+"""The golden pairs: each `examples/<name>.hl7` (.xml, .fhir, .jsonl, .csv) and the `<name>.json` that it becomes, for
+the base and for each EHR.
 
     PYTHONPATH=lambdas:. python -m tests.mappings.examples      # write what is made now; then read the diff
 
@@ -23,12 +24,19 @@ from headwater.model import Converted, Envelope
 from headwater.templates.engine import Engine
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
+CONTENT_TYPES = {
+    ".hl7": "application/hl7-v2",
+    ".xml": "application/cda+xml",
+    ".fhir": "application/fhir+json",
+    ".jsonl": "application/json",
+    ".csv": "text/csv",
+}
 # What the standards say has no EHR; its examples are of one that has nothing special.
 PLAIN = Ehr(
     title="No EHR in particular",
     family="plain",
     patient=PatientIdentity(identifier_system=""),
-    feed=Feed(time_zone="America/New_York"),
+    feed=Feed(time_zone="America/New_York", templates={"csv": "csv/roster", "json": "json/vitals"}),
     name="example",
 )
 
@@ -45,7 +53,8 @@ class Example:
         return self.message.with_suffix(".json")
 
     def convert(self) -> Converted:
-        return convert(envelope(self.ehr, self.message.read_bytes()), self.ehr, engine(self.ehr.name))
+        sent = envelope(self.ehr, self.message.read_bytes(), CONTENT_TYPES[self.message.suffix])
+        return convert(sent, self.ehr, engine(self.ehr.name))
 
     def __str__(self) -> str:
         return f"{self.ehr.name}/{self.message.stem}"
@@ -67,10 +76,12 @@ def envelope(ehr: Ehr, body: bytes, content_type: str = "application/hl7-v2") ->
 
 
 def examples() -> Iterator[Example]:
-    for message in sorted(MAPPINGS.glob("base/hl7v2/examples/*.hl7")):
-        yield Example(message, PLAIN)
-    for message in sorted(MAPPINGS.glob("ehrs/*/examples/*.hl7")):
-        yield Example(message, ehrs()[message.parts[-3]])
+    for message in sorted(MAPPINGS.glob("base/*/examples/*")):
+        if message.suffix in CONTENT_TYPES:
+            yield Example(message, PLAIN)
+    for message in sorted(MAPPINGS.glob("ehrs/*/examples/*")):
+        if message.suffix in CONTENT_TYPES:
+            yield Example(message, ehrs()[message.parts[-3]])
 
 
 def written(converted: Converted) -> dict[str, Any]:

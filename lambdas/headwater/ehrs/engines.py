@@ -40,7 +40,7 @@ def template_folders(mappings: Path, ehr: Ehr) -> tuple[Path, ...]:
 def _engine(mappings: Path, ehr: Ehr, cache: Path | None) -> Engine:
     from headwater.fhir.ids import content_id
     from headwater.formats.codes import CodeMaps
-    from headwater.formats.hl7v2.filters import filters
+    from headwater.formats.filters import filters
     from headwater.templates.engine import Engine
 
     own = [mappings / "ehrs" / folder for folder in ehr.folders]

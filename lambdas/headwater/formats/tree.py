@@ -43,6 +43,10 @@ class Node:
         """The plain data of a member, without noting it: for choosing among nodes."""
         return self._data.get(name)
 
+    def names(self) -> Collection[str]:
+        """Of its members."""
+        return self._data.keys()
+
     def data(self) -> Data:
         """All of it as plain data; it counts as read."""
         for key in self._data:
@@ -51,8 +55,13 @@ class Node:
                 member.data()
         return self._data
 
-    def report(self, path: str, ignored: Collection[str], found: dict[str, None]) -> None:
-        """Put the path of each member that nobody looked at into `found`; of a node that nobody opened, its own."""
+    def report(
+        self, path: str, ignored: Collection[str], found: dict[str, None], apart: Collection[int] = frozenset()
+    ) -> None:
+        """Put the path of each member that nobody looked at into `found`; of a node that nobody opened, its own. Nodes
+        whose id() is in `apart` are left out, to be reported under a path of their own."""
+        if id(self) in apart:
+            return
         members = self._members
         if not members and path:
             if any(_says(value) and key not in ignored for key, value in self._data.items()):
@@ -62,7 +71,7 @@ class Node:
             if key in members:
                 member = members[key]
                 if member.__class__ is Node or member.__class__ is Nodes:
-                    member.report(_join(path, key), ignored, found)
+                    member.report(_join(path, key), ignored, found, apart)
             elif _says(value) and key not in ignored:
                 found[_join(path, key)] = None
 
@@ -95,11 +104,13 @@ class Nodes:
         """All of it as plain data; it counts as read."""
         return [item.data() if isinstance(item, Node | Nodes) else item for item in self.items]
 
-    def report(self, path: str, ignored: Collection[str], found: dict[str, None]) -> None:
+    def report(
+        self, path: str, ignored: Collection[str], found: dict[str, None], apart: Collection[int] = frozenset()
+    ) -> None:
         """The same for each of them; their places in the list are no part of a path."""
         for item in self.items:
             if isinstance(item, Node | Nodes):
-                item.report(path, ignored, found)
+                item.report(path, ignored, found, apart)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.items)

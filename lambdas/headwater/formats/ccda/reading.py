@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from headwater.errors import Quarantine
+from headwater.formats.ccda.filters import sections
 from headwater.formats.ccda.parse import parse
 from headwater.formats.hl7v2 import times
 from headwater.formats.reading import Feed, Reading, named
-from headwater.formats.tree import Data, Node, unread
+from headwater.formats.tree import Data, Node
 
 _PLACES = {
     "template": "ClinicalDocument.code",
@@ -17,11 +19,13 @@ _PLACES = {
     "identity": "recordTarget.patientRole.id",
     "time": "ClinicalDocument.effectiveTime",
 }
+_LOINC = re.compile(r"\d{1,7}-\d", re.ASCII)
 # How a document is written, and nothing about a patient (CDA R2 chapter 4; RIM structural attributes).
 _ABOUT_THE_DOCUMENT = frozenset(
     {"realmCode", "typeId", "templateId", "classCode", "moodCode", "typeCode", "determinerCode", "nullFlavor"}
     | {"contextControlCode", "contextConductionInd", "inversionInd", "codeSystemName", "codeSystemVersion", "ID"}
     | {"reference", "xsi_type", "xsi_schemaLocation", "representation", "mediaType", "operator", "from", "to"}
+    | {"institutionSpecified"}
 )
 
 
@@ -45,8 +49,21 @@ def read(body: bytes, feed: Feed) -> Reading:
         event_time=_written(data, ZoneInfo(feed.time_zone)),
         about_patient="recordTarget" in data,
         places=_PLACES,
-        unread=lambda: unread(document, _ABOUT_THE_DOCUMENT),
+        unread=lambda: _unread(document),
     )
+
+
+def _unread(document: Node) -> tuple[str, ...]:
+    """`recordTarget.patientRole.x` of the header, `section 11450-4.entry.x` of a section."""
+    found: dict[str, None] = {}
+    apart = {id(one): one for one in sections(document)}
+    document.report("", _ABOUT_THE_DOCUMENT, found, apart.keys())
+    for at, one in apart.items():
+        code = one.peek("code")
+        said = str(code.get("code", "")) if isinstance(code, dict) else ""
+        name = f"section {said if _LOINC.fullmatch(said) else '*'}"
+        one.report(name, _ABOUT_THE_DOCUMENT, found, apart.keys() - {at})
+    return tuple(found)
 
 
 def _written(data: Data, zone: ZoneInfo) -> datetime | None:

@@ -27,7 +27,10 @@ class Sender(Protocol):
 
 
 class SendersFeed(Protocol):
-    """`authorities` gives the system URI of a namespace or OID."""
+    """`authorities` gives the system URI of a namespace or OID; `time_zone` is an IANA name."""
+
+    @property
+    def time_zone(self) -> str: ...
 
     @property
     def authorities(self) -> Mapping[str, str]: ...
