@@ -18,7 +18,8 @@ from local.analyst.differences import Difference, differences
 from local.analyst.mappings import PLAIN, Mappings, content_type, error_of, format_of
 
 # The base's examples are of a sender that has nothing special but a place on earth.
-SENDER = replace(PLAIN, feed=replace(PLAIN.feed, time_zone="America/New_York"))
+_TEMPLATES = {"csv": "csv/roster", "json": "json/vitals"}
+SENDER = replace(PLAIN, feed=replace(PLAIN.feed, time_zone="America/New_York", templates=_TEMPLATES))
 _RESULTS = ".json"
 
 

@@ -29,7 +29,7 @@ CONTENT_TYPES = {
     "json": "application/json",
     "csv": "text/csv",
 }
-_SUFFIXES = {".xml": "ccda", ".ndjson": "ndjson", ".csv": "csv"}
+_SUFFIXES = {".xml": "ccda", ".fhir": "fhir", ".ndjson": "ndjson", ".jsonl": "json", ".csv": "csv"}
 
 
 def format_of(file: Path, body: bytes) -> str:
