@@ -9,6 +9,7 @@ from aws_cdk import Aws
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_healthlake as healthlake
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 
 from infra.deployment import Deployment
@@ -59,6 +60,11 @@ def reads_ehr_secrets(function: Function, deployment: Deployment) -> None:
     """The credentials of every EHR and of nothing else. They are made after the stacks: hence a prefix."""
     secrets = f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{deployment.secret_prefix}*"
     function.allow("secretsmanager:GetSecretValue", on=[secrets])
+
+
+def reads_secret(function: Function, secret: secretsmanager.ISecret) -> None:
+    """One secret's value."""
+    function.allow("secretsmanager:GetSecretValue", on=[secret.secret_full_arn or secret.secret_arn])
 
 
 def sends(function: Function, queue: sqs.IQueue) -> None:

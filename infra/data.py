@@ -11,6 +11,7 @@ from aws_cdk import aws_healthlake as healthlake
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -44,6 +45,7 @@ class DataStack(Stack):
         self.messages = self._table("Messages", "key", listed_by="updated_at")
         self.persons = self._table("Persons", "pk", sort="sk")
         self.proposals = self._table("Proposals", "intent", listed_by="created_at")
+        self.salt = self._salt()
         self.store = self._store(deployment)
         self.reviewers = Reviewers(self, "Reviewers", deployment=deployment)
         self.alarms = self._topic(deployment)
@@ -142,6 +144,17 @@ class DataStack(Stack):
                 index_name=BY_STATE, partition_key=_text("state"), sort_key=_text(listed_by)
             )
         return table
+
+    def _salt(self) -> secretsmanager.Secret:
+        """Keys the hashes under which persons are filed (docs/empi.md). A new one would make every person unknown."""
+        return secretsmanager.Secret(
+            self,
+            "Salt",
+            description="Headwater: keys the blocking hashes of the person index; never change it",
+            encryption_key=self.key,
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+            removal_policy=RemovalPolicy.RETAIN,
+        )
 
     def _store(self, deployment: Deployment) -> healthlake.CfnFHIRDatastore:
         encryption = healthlake.CfnFHIRDatastore.KmsEncryptionConfigProperty(

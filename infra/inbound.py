@@ -59,6 +59,7 @@ class InboundStack(Stack):
                 "HEADWATER_PERSONS_TABLE": data.persons.table_name,
                 "HEADWATER_FHIR_ENDPOINT": data.store.attr_datastore_endpoint,
                 "HEADWATER_WRITE_QUEUE_URL": write_queue.queue_url,
+                "HEADWATER_SALT_SECRET": data.salt.secret_arn,
             },
         )
         access.keeps_objects(ingest, data.archive)
@@ -66,6 +67,7 @@ class InboundStack(Stack):
         access.writes_rows(ingest, data.messages)
         access.writes_rows(ingest, data.persons)
         access.indexes_resources(ingest, data.store)
+        access.reads_secret(ingest, data.salt)
         access.sends(ingest, write_queue)
         ingest.reads(self.feed, batch=INGEST_BATCH, concurrency=INGEST_CONCURRENCY)
         CfnOutput(self, "FeedQueueUrl", value=self.feed.messages.queue_url, description="Where producers send to")

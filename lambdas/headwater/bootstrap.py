@@ -139,7 +139,14 @@ class App:
     def policy(self) -> MatchingPolicy:
         from headwater.persons.policy import load_policy
 
-        return load_policy(self.settings.mappings)
+        return load_policy(self.settings.mappings, salt=self._salt())
+
+    def _salt(self) -> str:
+        """What keys the blocking hashes; only who files persons (ingest, the stewards' commands) is given it."""
+        if not self.settings.salt_secret:
+            return ""
+        found = clients.secretsmanager().get_secret_value(SecretId=self.settings.salt_secret)
+        return str(found["SecretString"])
 
     @cached_property
     def archive(self) -> Archive:

@@ -23,6 +23,7 @@ class Settings:
     write_queue_url: str
     send_queue_url: str
     ehr_secret_prefix: str
+    salt_secret: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -39,4 +40,5 @@ class Settings:
             write_queue_url=env.get("HEADWATER_WRITE_QUEUE_URL", ""),
             send_queue_url=env.get("HEADWATER_SEND_QUEUE_URL", ""),
             ehr_secret_prefix=env.get("HEADWATER_EHR_SECRET_PREFIX", "headwater/ehrs/"),
+            salt_secret=env.get("HEADWATER_SALT_SECRET", ""),
         )

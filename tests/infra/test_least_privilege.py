@@ -32,7 +32,8 @@ LEDGER = READS_ROWS | WRITES_ROWS | OBJECTS
 ALLOWED = {
     "ingest": LEDGER
     | CONSUMES
-    | {"sqs:SendMessage", "healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"},
+    | {"sqs:SendMessage", "healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"}
+    | {"secretsmanager:GetSecretValue"},
     "propose": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
     "review": LEDGER | {"sqs:SendMessage"},
     "send": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
@@ -123,6 +124,11 @@ def test_ingest_cannot_touch_the_audit_log_nor_the_others_the_archive(cloud):
     assert all("Archive" in bucket for bucket in _resources(cloud, "ingest", "s3:PutObject"))
     for handler in ("propose", "review", "send"):
         assert all("Audit" in bucket for bucket in _resources(cloud, handler, "s3:PutObject"))
+
+
+def test_ingest_reads_the_salt_and_no_ehr_secret(cloud):
+    (secret,) = _resources(cloud, "ingest", "secretsmanager:GetSecretValue")
+    assert "Salt" in secret
 
 
 def test_ingest_reaches_one_fhir_store(cloud):

@@ -26,13 +26,13 @@ def _session() -> Any:
 
 
 @cache
-def _client(service: str) -> Any:
+def _made(service: str) -> Any:
     return _session().client(service, config=_CONFIG)
 
 
 def forget() -> None:
     """Drop what was made, for a process that turns to another AWS: the command line does, a Lambda never."""
-    _client.cache_clear()
+    _made.cache_clear()
     _session.cache_clear()
 
 
@@ -42,16 +42,16 @@ def credentials() -> Any:
 
 
 def dynamodb() -> Any:
-    return _client("dynamodb")
+    return _made("dynamodb")
 
 
 def s3() -> Any:
-    return _client("s3")
+    return _made("s3")
 
 
 def secretsmanager() -> Any:
-    return _client("secretsmanager")
+    return _made("secretsmanager")
 
 
 def sqs() -> Any:
-    return _client("sqs")
+    return _made("sqs")
