@@ -38,7 +38,7 @@ check: $(READY)  ## ruff, mypy strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-$(TOOLS):
+$(TOOLS): infra/tools.sh
 	./infra/tools.sh
 	touch $@
 
@@ -48,8 +48,9 @@ synth: $(READY) $(TOOLS)  ## CloudFormation templates and assets into cdk.out, o
 deploy: $(READY) $(TOOLS) ## cdk deploy --all into the account of your AWS credentials
 	./infra/cdk.sh deploy --all $(ARGS)
 
-drill: $(READY)  ## the chart-corruption drill on the local stack
-	$(BIN)/headwater drill $(ARGS)
+drill: $(READY)  ## what may corrupt a chart, against simulated EHRs: time-outs, kills, lies, merges, each a named test
+	$(BIN)/python -m pytest -v tests/outbound/test_send.py tests/outbound/test_send_over_http.py \
+	  tests/outbound/test_send_always_once.py tests/local/test_run.py $(ARGS)
 
 bench: $(READY)  ## benchmarks; ratios within one run
 	for script in bench/*.py; do $(BIN)/python $$script; done
