@@ -53,7 +53,8 @@ drill: $(READY)  ## what may corrupt a chart, against simulated EHRs: time-outs,
 	  tests/outbound/test_send_always_once.py tests/local/test_run.py $(ARGS)
 
 bench: $(READY)  ## benchmarks; ratios within one run
-	for script in bench/*.py; do $(BIN)/python $$script; done
+	$(BIN)/python bench/validator.py
+	$(if $(FHIR_CONVERTER),$(BIN)/python bench/engine.py $(FHIR_CONVERTER),@echo "bench/engine.py: make bench FHIR_CONVERTER=path of a checkout of microsoft/FHIR-Converter")
 
 lock: $(READY)   ## pin every dependency by hash, no registry address in any file
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
