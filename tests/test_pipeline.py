@@ -1,4 +1,4 @@
-"""The way in, from a delivery to the store and the write queue, with the real mappings and everything else in memory."""
+"""The way in, from a delivery to the store and the write queue: real mappings, everything else in memory."""
 
 from __future__ import annotations
 
@@ -130,6 +130,13 @@ def test_bad_input_is_set_aside_with_the_place_and_its_bytes(way: Way, body: str
     assert way.archive.objects[record.archive_key] == body.encode()
 
 
+def test_a_sender_whose_feed_nobody_has_described_is_set_aside(way: Way, demo: Demo) -> None:
+    """Its times would be read in no zone in particular, and its ids would have no system."""
+    way.take(first(demo, b"ADT^A").body, ehr="meditech")
+    assert way.reasons() == ["accept.feed_undeclared at ehrs/meditech/ehr.toml: feed"]
+    assert way.fhir.resources == {}
+
+
 def test_a_patient_without_a_number_is_held(way: Way, demo: Demo) -> None:
     message = next(one for one in demo.sendings if one.expect == "held")
     way.take(message.body)
@@ -163,7 +170,9 @@ def test_a_slip_in_our_own_code_is_quarantine_not_a_loop(way: Way, demo: Demo, m
 def test_no_value_of_a_message_reaches_the_log(way: Way, demo: Demo) -> None:
     for sending in demo.sendings:
         way.take(sending.body, sending.ehr)
-    said = repr(way.watch.notes) + repr([(r.error_code, r.error_place, r.error_hint) for r in way.inbox.records.values()])
+    said = repr(way.watch.notes) + repr(
+        [(r.error_code, r.error_place, r.error_hint) for r in way.inbox.records.values()]
+    )
     values = {value for chart in demo.charts for value in (chart.human.family, chart.human.phone, chart.human.street)}
     values |= {chart.mrn for chart in demo.charts} | {chart.human.ssn for chart in demo.charts if chart.human.ssn}
     assert [value for value in values if value in said] == []
