@@ -62,9 +62,9 @@ class Ingest:
     def _unpack(self, envelope: Envelope) -> None:
         """A batch goes on as its messages, each on its own record: one that is bad harms no other."""
         try:
-            parts = split(envelope.content_type, envelope.body, self.ehrs[envelope.ehr].feed)
-        except Quarantine as quarantine:
-            self._set_aside(envelope, MessageState.QUARANTINED, quarantine)
+            parts = split(envelope.content_type, envelope.body, self.ehrs[envelope.ehr].declared_feed())
+        except HeadwaterError as fault:  # of the message, or a slip in the sender's own files
+            self._set_aside(envelope, MessageState.QUARANTINED, fault)
             return
         if len(parts) == 1:
             self._take_through(envelope)

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 
 from headwater.ehrs import Confidence, Ehr, Published, WriteSurface, load
+from headwater.ehrs.profile import UNDECLARED
 from headwater.errors import HeadwaterError
 
 _EXAMPLE = ".example.org/"
@@ -67,6 +68,8 @@ def _some(said: Published) -> str:
 
 def why_not_read(ehr: Ehr) -> str:
     """What its feed still needs; empty when messages of it can be read as they are."""
+    if ehr.feed is UNDECLARED:
+        return "no [feed]: its messages are set aside (accept.feed_undeclared) until it says time zone and authorities"
     return "" if ehr.feed.authorities else "[feed] names no assigning authorities: ids would have no system"
 
 
@@ -90,7 +93,8 @@ def to_check(ehr: Ehr) -> Iterator[str]:
         yield "feed.authorities are examples: every site has its own"
     if why := why_not_read(ehr):
         yield why
-    yield f"feed.time_zone is {ehr.feed.time_zone}: is that where the site is?"
+    if ehr.feed is not UNDECLARED:
+        yield f"feed.time_zone is {ehr.feed.time_zone}: is that where the site is?"
     if ehr.published:
         yield from (f"published address: {flag.replace('-', ' ')}" for flag in ehr.published.flags)
         yield from _unknown_facts(ehr.published)

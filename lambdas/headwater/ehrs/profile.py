@@ -13,7 +13,7 @@ from enum import StrEnum
 from headwater.ehrs.conditions import Condition, token, values
 from headwater.ehrs.published import Published
 from headwater.ehrs.reactions import Reaction, RetryRow, react
-from headwater.errors import Refuse
+from headwater.errors import Quarantine, Refuse
 from headwater.model import Answer, Resource
 
 # --------------------------------------------------------------------------------------------------------- inbound
@@ -53,6 +53,9 @@ class Feed:
     def system_of(self, authority: str) -> str:
         """The identifier system of an assigning authority; empty when the file does not know it."""
         return self.authorities.get(authority or self.default_authority, "")
+
+
+UNDECLARED = Feed()  # of a product whose file has no [feed]: nobody has said how its messages are to be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,7 @@ class Ehr:
     title: str
     family: str
     patient: PatientIdentity = field(default_factory=PatientIdentity)
-    feed: Feed = field(default_factory=Feed)
+    feed: Feed = UNDECLARED
     api: Api | None = None
     write: Mapping[str, Operations] = field(default_factory=dict)
     retry: tuple[RetryRow, ...] = ()
@@ -210,6 +213,14 @@ class Ehr:
     folders: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     published: Published | None = None
+
+    def declared_feed(self) -> Feed:
+        """How to read its messages. Raises Quarantine('accept.feed_undeclared') when its file does not say: a time zone
+        that is taken for granted moves times."""
+        if self.feed is UNDECLARED:
+            place, hint = f"ehrs/{self.name}/ehr.toml: feed", "say time_zone and authorities of this sender"
+            raise Quarantine("accept.feed_undeclared", place=place, hint=hint)
+        return self.feed
 
     def operation(self, resource_type: str, operation: str = "create") -> Operation:
         """The known write; raises Refuse('propose.operation_unknown') when none is declared."""
