@@ -12,6 +12,8 @@ from typing import Any
 from local.cli.options import add_target, target_of
 from local.feed_message import LARGEST_BODY, envelope
 
+MESSAGE_SUFFIXES = ("", ".hl7", ".er7", ".txt", ".dat", ".xml", ".ccda", ".csv", ".ndjson")
+
 
 def add(commands: Any) -> None:
     command: argparse.ArgumentParser = commands.add_parser(
@@ -48,10 +50,11 @@ def send(options: argparse.Namespace) -> int:
 
 
 def files_of(path: Path) -> Iterator[Path]:
-    """The file, or the folder's files in order, hidden ones left out."""
+    """The file, or those of the folder's files that look like messages, in order, hidden ones left out."""
     if path.is_file():
         yield path
-    else:
-        yield from sorted(
-            one for one in path.rglob("*") if one.is_file() and not any(p.startswith(".") for p in one.parts)
-        )
+        return
+    for one in sorted(path.rglob("*")):
+        hidden = any(part.startswith(".") for part in one.relative_to(path).parts)
+        if one.is_file() and not hidden and one.suffix.lower() in MESSAGE_SUFFIXES:
+            yield one

@@ -42,6 +42,7 @@ class Progress:
         self.sent = 0
         self.messages: Counter[str] = Counter()
         self.proposals: Counter[str] = Counter()
+        self.tallies: Mapping[str, Mapping[str, int]] = {}
         self._undecided = 0
 
     @property
@@ -56,6 +57,7 @@ class Progress:
         self.messages = Counter(states[key] for key in self._keys if key in states)
         self.proposals = Counter(ledger.values())
         self._undecided = sum(state == "PROPOSED" and not leaves(intent) for intent, state in ledger.items())
+        self.tallies = self._target.running.tallies() if self._target.running else {}
         if before != (self.sent, self.messages, self.proposals):
             self._changed = time.monotonic()
 
@@ -73,8 +75,13 @@ class Progress:
         table.add_row("sent", f"{self.sent}")
         for state in MessageState:
             table.add_row(state.value, _bar(self.messages[state.value], len(self._keys)))
+        table.add_section()
         for name, count in sorted(self.proposals.items()):
             table.add_row(f"write-backs {name}", str(count))
+        table.add_section()
+        for function, tally in sorted(self.tallies.items()):
+            text = f"{tally['deleted']:5} done in {tally['invocations']} invocations, {tally['failed']} to come again"
+            table.add_row(function.partition("-")[2], text)
         return table
 
 
