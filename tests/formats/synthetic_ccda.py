@@ -14,7 +14,10 @@ _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
   <confidentialityCode code="N" codeSystem="2.16.840.1.113883.5.25"/>
   <recordTarget><patientRole>
     <id root="1.2.840.99999.2" extension="SYN-0001"/>
-    <addr use="HP"><streetAddressLine>1 Example Way</streetAddressLine><city>Springfield</city><state>IL</state><postalCode>62701</postalCode></addr>
+    <addr use="HP">
+      <streetAddressLine>1 Example Way</streetAddressLine><city>Springfield</city><state>IL</state>
+      <postalCode>62701</postalCode>
+    </addr>
     <telecom use="HP" value="tel:+1(217)555-0100"/>
     <patient>
       <name use="L"><given>Synthia</given><given>Q</given><family>Testcase</family></name>
@@ -46,7 +49,9 @@ _RESULTS_ENTRY = """      <entry typeCode="DRIV"><organizer classCode="BATTERY" 
           <effectiveTime value="20250710{hour:02}0000-0500"/>
           <value xsi:type="PQ" value="13.{digit}" unit="g/dL"/>
           <interpretationCode code="N" codeSystem="2.16.840.1.113883.5.83"/>
-          <referenceRange><observationRange><value xsi:type="IVL_PQ"><low value="12" unit="g/dL"/><high value="16" unit="g/dL"/></value></observationRange></referenceRange>
+          <referenceRange><observationRange>
+            <value xsi:type="IVL_PQ"><low value="12" unit="g/dL"/><high value="16" unit="g/dL"/></value>
+          </observationRange></referenceRange>
         </observation></component>
       </organizer></entry>
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
@@ -15,6 +16,8 @@ from headwater.formats.ccda.parse import DEPTH
 from tests.formats.synthetic_ccda import ccd
 
 DOCUMENT = '<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">{}</ClinicalDocument>'
+
+V3, SDTC = "urn:hl7-org:v3", "urn:hl7-org:sdtc"
 
 
 def read(inside: str) -> dict[str, Any]:
@@ -43,9 +46,9 @@ def test_text_around_children_is_kept() -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        '<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:sdtc="urn:hl7-org:sdtc"><sdtc:raceCode code="x"/></ClinicalDocument>',
-        '<n1:ClinicalDocument xmlns:n1="urn:hl7-org:v3" xmlns:a="urn:hl7-org:sdtc"><a:raceCode code="x"/></n1:ClinicalDocument>',
-        '<c:ClinicalDocument xmlns:c="urn:hl7-org:v3"><raceCode xmlns="urn:hl7-org:sdtc" code="x"/></c:ClinicalDocument>',
+        f'<ClinicalDocument xmlns="{V3}" xmlns:sdtc="{SDTC}"><sdtc:raceCode code="x"/></ClinicalDocument>',
+        f'<n1:ClinicalDocument xmlns:n1="{V3}" xmlns:a="{SDTC}"><a:raceCode code="x"/></n1:ClinicalDocument>',
+        f'<c:ClinicalDocument xmlns:c="{V3}"><raceCode xmlns="{SDTC}" code="x"/></c:ClinicalDocument>',
     ],
 )
 def test_prefixes_do_not_matter_only_namespaces(document: str) -> None:
@@ -93,8 +96,8 @@ def test_a_text_outside_of_a_section_is_an_element_like_any_other() -> None:
     assert read("<observation><text>seen</text></observation>")["observation"] == {"text": {"_": "seen"}}
 
 
-LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><ClinicalDocument xmlns="urn:hl7-org:v3">&b;</ClinicalDocument>'
-SECRET = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><ClinicalDocument xmlns="urn:hl7-org:v3">&a;</ClinicalDocument>'
+LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>' + DOCUMENT.format("&b;").encode()
+SECRET = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + DOCUMENT.format("&a;").encode()
 
 
 @pytest.mark.parametrize(
@@ -158,10 +161,8 @@ def test_a_large_document_is_read_whole() -> None:
     st.binary(max_size=300) | st.text(max_size=200).map(lambda text: DOCUMENT.format(text).encode("utf-8", "replace"))
 )
 def test_whatever_the_bytes_are_nothing_but_our_own_errors(body: bytes) -> None:
-    try:
+    with contextlib.suppress(HeadwaterError):
         assert isinstance(parse(body), dict)
-    except HeadwaterError:
-        pass
 
 
 @settings(max_examples=200, deadline=None)
@@ -169,10 +170,8 @@ def test_whatever_the_bytes_are_nothing_but_our_own_errors(body: bytes) -> None:
 def test_a_document_with_any_bytes_put_in_gives_nothing_but_our_own_errors(place: int, bytes_: bytes) -> None:
     body = ccd(1)
     place %= len(body)
-    try:
+    with contextlib.suppress(HeadwaterError):
         assert isinstance(parse(body[:place] + bytes_ + body[place + len(bytes_) :]), dict)
-    except HeadwaterError:
-        pass
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -184,7 +183,9 @@ def test_a_document_with_any_bytes_put_in_gives_nothing_but_our_own_errors(place
 )
 def test_a_declared_encoding_runs_no_codec_that_is_no_character_set(encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?>{DOCUMENT.format("")}'
+    code = ""
     try:
         parse(text.encode())
     except HeadwaterError as error:
-        assert error.code in ("convert.charset", "convert.not_xml")
+        code = error.code
+    assert code in ("", "convert.charset", "convert.not_xml")

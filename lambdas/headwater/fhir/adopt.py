@@ -22,14 +22,16 @@ _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _ABSOLUTE_PATIENT = re.compile(r"https?://\S+/Patient/[A-Za-z0-9\-.]{1,64}")
 _SEARCH = re.compile(r"([A-Z][A-Za-z]+)\?identifier=(?:([^|&]*)\|)?([^|&]+)")
 _SORTED = orjson.OPT_SORT_KEYS
+_MR = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
 # What a server says of its own copy (FHIR R4 resource.html#Meta).
 _OF_THE_SERVER = ("versionId", "lastUpdated")
 
 Entry = tuple[str, Resource]  # the `fullUrl` (empty without one), and the resource
 
 
-def adopt(entries: Sequence[Entry], ehr: str) -> list[Resource]:
-    """The resources of one message, as they may be stored.
+def adopt(entries: Sequence[Entry], ehr: str, record_system: str = "") -> list[Resource]:
+    """The resources of one message, as they may be stored. A Patient's identifier of `record_system` is the record
+    number, whether it says so or not.
 
     What has neither id nor number is known by its content, in which the others have their new names already, so that a
     `urn:uuid:` that is another every time does not count. Raises Quarantine('convert.patient_several') for facts about
@@ -45,7 +47,8 @@ def adopt(entries: Sequence[Entry], ehr: str) -> list[Resource]:
         if not ids[at]:
             ids[at] = _content_id(rewrite_references(resource, named), ehr)
             _learn(known, url, resource, ids[at])
-    return [_adopted(resource, id_, known, ehr) for (_, resource), id_ in zip(entries, ids, strict=True)]
+    adopted = [_adopted(resource, id_, known, ehr) for (_, resource), id_ in zip(entries, ids, strict=True)]
+    return [_with_record_number(one, record_system) if one["resourceType"] == "Patient" else one for one in adopted]
 
 
 def _known_id(resource: Resource, ehr: str) -> str:
@@ -100,6 +103,17 @@ def _adopted(resource: Resource, id_: str, known: Mapping[str, str], ehr: str) -
     if resource.get("id"):
         meta.setdefault("source", f"urn:headwater:{ehr}:{kind}/{resource['id']}")
     return {**adopted, "id": id_, **({"meta": meta} if meta else {})}
+
+
+def _with_record_number(patient: Resource, system: str) -> Resource:
+    listed = patient.get("identifier")
+    if not system or not isinstance(listed, list):
+        return patient
+    ours = [isinstance(one, dict) and one.get("system") == system and "type" not in one for one in listed]
+    return {
+        **patient,
+        "identifier": [{**one, "type": _MR} if our else one for one, our in zip(listed, ours, strict=True)],
+    }
 
 
 def _is_patient(reference: str) -> bool:

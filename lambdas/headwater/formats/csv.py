@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -16,6 +17,9 @@ from headwater.formats.reading import Dialect, Feed, Reading, named
 from headwater.formats.tree import Node, Nodes, unread
 
 Row = list[str]
+
+# Control characters that FHIR does not allow in a string (datatypes.html#string).
+_NOT_IN_FHIR = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def split(body: bytes, feed: Feed) -> list[bytes]:
@@ -103,7 +107,7 @@ def _decoded(body: bytes, encoding: str) -> str:
         text = body.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
     except (UnicodeError, LookupError):
         raise Quarantine("convert.charset", place="feed.csv.encoding", hint=f"the bytes are not {encoding}") from None
-    return text.replace("\0", "")
+    return _NOT_IN_FHIR.sub("", text)
 
 
 def _written(rows: Sequence[Row], dialect: Dialect) -> bytes:

@@ -75,7 +75,7 @@ def _resources(reading: Reading, ehr: Ehr, engine: Engine) -> tuple[list[Resourc
         resources = lift(built.get("resources", []))
         event_time = event_time or _moment(built.get("event_time"), ehr.feed.time_zone)
     else:
-        resources = adopt(reading.resources, ehr.name)
+        resources = adopt(reading.resources, ehr.name, ehr.patient.identifier_system)
     if event_time is None:
         raise Quarantine("convert.time_missing", place=reading.place("time"), hint="nothing says when it happened")
     return resources, event_time

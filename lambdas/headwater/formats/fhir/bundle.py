@@ -11,6 +11,7 @@ import orjson
 from headwater.errors import Quarantine
 from headwater.model import Resource
 
+DEPTH = 100  # what walks the values goes down by recursion
 # A history tells of deletions and of old versions; the others all hold resources as they are now.
 _TYPES = frozenset({"collection", "transaction", "batch", "searchset", "document", "message"})
 
@@ -43,8 +44,19 @@ def unpack(body: bytes) -> Packed:
 
 
 def load(body: bytes) -> list[Any]:
-    """The JSON value of a body, or of each of its lines (NDJSON). Raises Quarantine('convert.not_json')."""
-    body = body.removeprefix(b"\xef\xbb\xbf")
+    """The JSON value of a body, or one a line (NDJSON). Raises Quarantine('convert.not_json' | 'convert.too_deep')."""
+    values = _parsed(body.removeprefix(b"\xef\xbb\xbf"))
+    level, depth = [value for value in values if value.__class__ in (dict, list)], 0
+    while level:
+        depth += 1
+        if depth > DEPTH:
+            raise Quarantine("convert.too_deep", place="body", hint=f"JSON is nested deeper than {DEPTH}")
+        members = [node.values() if node.__class__ is dict else node for node in level]
+        level = [value for each in members for value in each if value.__class__ in (dict, list)]
+    return values
+
+
+def _parsed(body: bytes) -> list[Any]:
     try:
         return [orjson.loads(body)]
     except orjson.JSONDecodeError as error:
@@ -80,6 +92,8 @@ def _entries(bundle: Resource) -> Iterator[tuple[str, Resource]]:
 def _resource(value: Any, place: str) -> Resource:
     if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
         raise Quarantine("convert.not_fhir", place=place, hint="expected a FHIR resource with its resourceType")
+    if value["resourceType"] == "Bundle" and place != "resource":
+        raise Quarantine("convert.not_fhir", place=place, hint="a Bundle in a Bundle is not taken apart")
     return value
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import orjson
+
 from headwater.errors import Quarantine
-from headwater.formats.fhir.bundle import Packed, unpack
+from headwater.formats.fhir.bundle import Packed, load, unpack
 from headwater.formats.fhir.patients import split_by_patient
 from headwater.formats.fhir.versions import R4, version_of
 from headwater.formats.hl7v2 import times
@@ -20,9 +22,13 @@ _PLACES = {"template": "meta.profile", "patient": "Bundle.entry", "identity": "P
 _WRITTEN = ("issued", "recorded", "recordedDate", "authoredOn", "dateAsserted", "date", "effectiveDateTime")
 
 
-def split(body: bytes, feed: Feed) -> list[bytes]:  # noqa: ARG001 - every format has the same two functions
-    """One message a patient. What cannot be read stays whole, so that `read` says what is wrong with it."""
+def split(body: bytes, feed: Feed) -> list[bytes]:
+    """One message a patient; of several Bundles, one a line, each for itself. What cannot be read stays whole, so that
+    `read` says what is wrong with it."""
     try:
+        values = load(body)
+        if len(values) > 1 and all(isinstance(one, dict) and one.get("resourceType") == "Bundle" for one in values):
+            return [part for one in values for part in split(orjson.dumps(one), feed)]
         packed = unpack(body)
     except Quarantine:
         return [body]
