@@ -25,7 +25,8 @@ from headwater.templates.lexer import Lines
 from local.analyst.mappings import PLAIN, Mappings
 
 ERROR, WARNING = "error", "warning"
-_ROOT = re.compile(r"(?:hl7v2/[A-Z]{3}_[A-Z]\w\w|(?!hl7v2/)[\w-]+/[A-Z][\w-]*)\Z")
+# What a message begins with: by its type, its document's name, or as the feed says.
+_ROOT = re.compile(r"(?:hl7v2/[A-Z]{3}_[A-Z]\w\w|ccda/[A-Z][\w-]*|(?:csv|json)/[\w-]+)\Z")
 _MAPPED_BY = frozenset({"code", "codings", "coding"})  # filters whose first argument is a code map
 
 
@@ -85,7 +86,7 @@ def _templates(mappings: Mappings, ehr: Ehr, own: Path) -> Iterator[Finding]:
     walk = _Walk(engine)
     names = engine.folders.names()
     outbound = [operations.create.template for operations in ehr.write.values() if operations.create]
-    for root in (*(name for name in names if _ROOT.match(name)), *outbound):
+    for root in (*(name for name in names if _ROOT.match(name)), *ehr.feed.templates.values(), *outbound):
         walk.visit(root, VALUE)
     for finding in walk.findings:
         yield _placed(finding, engine, mappings.folder, own)

@@ -76,7 +76,8 @@ class Mappings:
         if not template:
             return ehr
         last = template.removesuffix(".liquid").rpartition("/")[2]
-        return replace(ehr, feed=replace(ehr.feed, message_types=_Always(last)))
+        others = {format: f"{format}/{last}" for format in ("ccda", "csv", "json")}
+        return replace(ehr, feed=replace(ehr.feed, message_types=_Always(last), templates=others))
 
     def convert(self, body: bytes, ehr: Ehr, content_type: str) -> Converted:
         """One message, checked; as the pipeline does it."""
