@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,16 @@ def test_a_sender_whose_feed_nobody_has_described_is_set_aside(way: Way, demo: D
     way.take(first(demo, b"ADT^A").body, ehr="meditech")
     assert way.reasons() == ["accept.feed_undeclared at ehrs/meditech/ehr.toml: feed"]
     assert way.fhir.resources == {}
+
+
+def test_a_slip_in_the_sender_s_own_files_sets_its_messages_aside_with_the_place(
+    way: Way, demo: Demo, tmp_path: Path
+) -> None:
+    (tmp_path / "ehrs/epic").mkdir(parents=True)
+    (tmp_path / "ehrs/epic/ehr.toml").write_text('title = "T"\nfamly = "f"\n')
+    way.ingest = replace(way.ingest, ehrs=load(tmp_path))
+    way.take(first(demo, b"ADT^A").body)
+    assert way.reasons() == ["toml.unknown_key at ehrs/epic/ehr.toml: famly"]
 
 
 def test_a_patient_without_a_number_is_held(way: Way, demo: Demo) -> None:
