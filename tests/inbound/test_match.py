@@ -146,7 +146,16 @@ def test_a_veto_beats_everything_that_agrees(gate: Gate, changes: Resource, why:
 
 def test_a_second_live_mrn_of_one_authority_is_held(gate: Gate) -> None:
     gate(patient())
-    assert "two live MRNs of one authority" in gate.held(patient(mrn="1002")).hint
+    assert "two live MRNs of one authority" in gate.held(patient(mrn="1002", telecom=None, address=None)).hint
+
+
+def test_a_second_live_mrn_is_linked_when_everything_else_agrees(gate: Gate) -> None:
+    first = gate(patient())
+    assert gate(patient(mrn="1002")).person_id == first.person_id
+
+
+def test_whoever_has_neither_a_birth_date_nor_anybody_like_them_is_held(gate: Gate) -> None:
+    assert gate.held(patient(birthDate=None)).code == "match.too_little"
 
 
 def test_two_persons_that_both_fit_are_held(gate: Gate) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from headwater.model import Traits
-from headwater.persons.blocking import blocking_keys
+from headwater.persons.blocking import blocking_keys, lookup_keys
 from headwater.persons.policy import MatchingPolicy
+from headwater.persons.profile import profile_of
 from tests.persons.conftest import person
 
 EVERYTHING: dict[str, Any] = {
@@ -25,7 +26,7 @@ def kinds(keys: tuple[str, ...]) -> set[str]:
 def test_a_full_record_has_every_kind_of_key(policy: MatchingPolicy) -> None:
     assert kinds(blocking_keys(person(**EVERYTHING), policy)) == {
         "mrn", "ssn", "phone", "email", "address", "birth+family", "birth+initial+sex", "birth+postal", "birth+member",
-        "names+year", "year+last4",
+        "names+year", "names+day", "year+last4",
     }  # fmt: skip
 
 
@@ -71,8 +72,15 @@ def test_no_single_slip_hides_anybody(other: Traits, policy: MatchingPolicy) -> 
     [
         Traits(),
         person("Unknown -", "1900-01-01", phone="999-999-9999", ids="SS:078-05-1120", emails=("none@x.org",)),
-        Traits(postal_code="77002", family=("Ruiz",), given=("Ana",)),
+        Traits(postal_code="77002", family=("Ruiz",)),
     ],
 )
 def test_placeholders_and_half_values_make_no_keys(nobody: Traits, policy: MatchingPolicy) -> None:
     assert blocking_keys(nobody, policy) == ()
+
+
+def test_who_is_filed_without_a_birth_date_is_found_by_the_names(policy: MatchingPolicy) -> None:
+    filed = blocking_keys(person("Ana Ruiz", ""), policy)
+    assert kinds(filed) == {"names"}
+    assert set(filed) <= set(lookup_keys(profile_of(person("Ana Ruiz"), policy), policy))
+    assert not set(filed) & set(blocking_keys(person("Ana Ruiz"), policy))

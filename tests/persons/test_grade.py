@@ -45,7 +45,7 @@ def test_a_rule_accepts(one: Traits, other: Traits, rule: str, policy: MatchingP
         (person(**HOME), person("Nathaniel Quintero", **HOME), "but the given name"),
         (person("Juan Carlos Ruiz", **HOME), person("Juan Pablo Ruiz", **HOME), "but the middle name"),
         (person(suffix="Jr", **HOME), person(suffix="Sr", **HOME), "different generations"),
-        (person(ids="MR:77", **HOME), person(ids="MR:78", **HOME), "two live MRNs"),
+        (person(ids="MR:77", **HOME), person(ids="MR:78"), "two live MRNs"),
         (person("Leo Ruiz", **HOME), person("Baby Ruiz", **HOME), "newborn"),
         (person(ids="SS:219345678", **HOME), person(ids="SS:401112222", **HOME), "different Social Security numbers"),
     ],

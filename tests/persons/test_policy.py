@@ -9,12 +9,13 @@ import pytest
 
 from headwater.errors import HeadwaterError
 from headwater.persons.normalise import given_words
-from headwater.persons.policy import FILE, NICKNAMES, MatchingPolicy, load_policy, read_nicknames
+from headwater.persons.policy import FILE, NICKNAMES, WEIGHTS, MatchingPolicy, load_policy, read_nicknames
 from tests.persons.conftest import MAPPINGS
 
 
 def test_only_what_is_certain_passes_by_itself(policy: MatchingPolicy) -> None:
     assert policy.thresholds.same == 0.999
+    assert 0.99 < policy.thresholds.link <= policy.thresholds.same <= policy.thresholds.despite
     assert policy.rule_confidence >= policy.thresholds.same
     assert max(confidence for _, confidence in policy.calibration) < 1
 
@@ -58,16 +59,17 @@ def test_a_salt_from_outside_replaces_the_shipped_one() -> None:
         (("[rules]", "[ruled]"), "rules"),
         (("same = 0.999", "same = 'sure'"), "sure"),
         (("same = 0.999", "sane = 0.999"), "sane"),
-        (("calibration = [", "calibration = [\n  [99.0, 0.5],"), "must rise"),
+        (('"calibration": [', '"calibration": [[99.0, 0.5], '), "must rise"),
+        (('"intercept"', '"intercepted"'), "intercept"),
         (("[thresholds]", "[thresholds"), "line"),
     ],
 )
 def test_a_slip_in_the_file_names_the_place(tmp_path: Path, change: tuple[str, str], hint: str) -> None:
-    for name in (FILE, NICKNAMES):
+    for name in (FILE, WEIGHTS, NICKNAMES):
         shutil.copy(MAPPINGS / name, tmp_path)
-    text = (tmp_path / FILE).read_text(encoding="utf-8")
-    assert change[0] in text
-    (tmp_path / FILE).write_text(text.replace(*change, 1), encoding="utf-8")
+    slipped = [path for path in (tmp_path / FILE, tmp_path / WEIGHTS) if change[0] in path.read_text(encoding="utf-8")]
+    assert len(slipped) == 1
+    slipped[0].write_text(slipped[0].read_text(encoding="utf-8").replace(*change, 1), encoding="utf-8")
     with pytest.raises(HeadwaterError) as raised:
         load_policy(tmp_path)
     assert raised.value.code == "policy.unreadable"

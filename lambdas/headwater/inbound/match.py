@@ -26,9 +26,9 @@ from headwater.model import (
     Traits,
     Verdict,
 )
-from headwater.persons.blocking import profile_keys
+from headwater.persons.blocking import lookup_keys, profile_keys
 from headwater.persons.golden import golden_patient, renewed
-from headwater.persons.grade import grade_person, still_same
+from headwater.persons.grade import grade_person, only_one, still_same
 from headwater.persons.normalise import identifier
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
@@ -54,7 +54,7 @@ def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: Matchin
     keys = profile_keys(profile, policy)
     if len(keys) > _MOST_KEYS:
         raise Hold("match.too_much", place="Patient", hint="more names, phones and ids than one human has")
-    seen = index.find(record.key, keys, likely=person_id_of(record.key))
+    seen = index.find(record.key, lookup_keys(profile, policy), likely=person_id_of(record.key))
     if seen.known:
         person = _known(record, seen.known, seen, keys, index, policy)
     else:
@@ -168,11 +168,14 @@ def _first_seen(record: SourceRecord, profile: Profile, seen: Candidates, policy
     others = [person for person in seen.persons if person.id not in seen.apart]
     graded = [(person, grade_person(profile, person, policy)) for person in others]
     rivals = [(person, grade) for person, grade in graded if grade.verdict is not Verdict.DIFFERENT]
-    certain = [person for person, grade in rivals if grade.verdict is Verdict.SAME]
     if not rivals:
+        if not profile.birth_date and not seen.decision:
+            hint = "no birth date, and nobody like it: who is known by one cannot be found"
+            raise Hold("match.too_little", place="Patient", hint=hint)
         return Person(person_id_of(record.key), 1, (record,))
-    if len(rivals) == len(certain) == 1:
-        return _linked(certain[0], record)
+    certain = only_one([grade for _, grade in rivals], policy)
+    if certain is not None:
+        return _linked(rivals[certain][0], record)
     likest = sorted(rivals, key=lambda rival: -rival[1].confidence)[:_MOST_SHOWN]
     said = "; ".join(f"{person.id} {_said(grade)}" for person, grade in likest)
     raise Hold("match.possible", place="Patient", hint=f"{len(rivals)} persons may be this one: {said}")

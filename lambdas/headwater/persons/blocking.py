@@ -8,7 +8,7 @@ traces, hold no PHI. Placeholders and default dates make no keys. Recall and can
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from headwater.model import Traits
 from headwater.persons.policy import MatchingPolicy
@@ -21,8 +21,18 @@ def blocking_keys(traits: Traits, policy: MatchingPolicy) -> tuple[str, ...]:
 
 
 def profile_keys(profile: Profile, policy: MatchingPolicy) -> tuple[str, ...]:
-    """The keys of a profile that was made already."""
-    return tuple(sorted({f"{kind}:{_hashed(kind, value, policy.salt)}" for kind, value in _values(profile)}))
+    """The keys of a profile that was made already: those under which it is filed."""
+    return _keys(_values(profile), policy)
+
+
+def lookup_keys(profile: Profile, policy: MatchingPolicy) -> tuple[str, ...]:
+    """The keys under which those are filed who may be this one: its own, and that of its names without a birth date.
+    Records without a date are few; filing everybody by name alone would make buckets of hundreds."""
+    return _keys((*_values(profile), *_without_birth_date(profile)), policy)
+
+
+def _keys(values: Iterable[tuple[str, str]], policy: MatchingPolicy) -> tuple[str, ...]:
+    return tuple(sorted({f"{kind}:{_hashed(kind, value, policy.salt)}" for kind, value in values}))
 
 
 def _values(p: Profile) -> Iterator[tuple[str, str]]:
@@ -36,8 +46,12 @@ def _values(p: Profile) -> Iterator[tuple[str, str]]:
         yield "email", email
     if p.street and p.postal_code:
         yield "address", f"{p.street}|{p.postal_code}"
-    if p.birth_date:
-        yield from _with_birth_date(p)
+    yield from _with_birth_date(p) if p.birth_date else _without_birth_date(p)
+
+
+def _without_birth_date(p: Profile) -> Iterator[tuple[str, str]]:
+    for name in p.family if p.given else ():
+        yield "names", "|".join(sorted((p.given[0], name)))
 
 
 def _with_birth_date(p: Profile) -> Iterator[tuple[str, str]]:
@@ -48,7 +62,9 @@ def _with_birth_date(p: Profile) -> Iterator[tuple[str, str]]:
         yield "birth+family", f"{day}|{name[:3]}"
         if p.given:
             # In any order, so that given and family name in each other's place are found.
-            yield "names+year", "|".join([*sorted((p.given[0], name)), year])
+            names = "|".join(sorted((p.given[0], name)))
+            yield "names+year", f"{names}|{year}"
+            yield "names+day", f"{names}|{day[5:]}"  # a slip in the year
     if p.given and p.sex:
         yield "birth+initial+sex", f"{day}|{p.given[0][0]}|{p.sex}"
     if p.postal_code:

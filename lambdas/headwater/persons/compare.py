@@ -2,10 +2,12 @@
 
 What is not independent is compared together. Relatives share family name, address, telephone and insurance, so `home`
 counts all of those once; twins share all but the given name, so given name and birth date are weighed as a pair.
+A person of several records is compared with all of them: what agrees with one of them agrees with the person.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,39 +23,94 @@ _ALIKE = 0.90
 class Levels:
     """The outcome of each comparison, as words that `mappings/matching.toml` gives weights to."""
 
-    given: str  # equal nickname part close middle initial swapped different newborn missing
+    given: str  # equal nickname part close middle initial swapped near different newborn missing
     birth_date: str  # equal default swapped close year different missing
     family: str  # equal part close swapped different missing
     home: str  # several one area different missing
+    phone: str  # equal different missing
+    address: str  # equal area different missing
+    insurance: str  # equal different missing
     ssn: str  # equal close last_four different missing
     email: str  # equal different missing
     middle: str  # equal initial different missing
     sex: str  # equal different missing
     generation: str  # equal one_sided different missing
     record: str  # equal two_of_one missing
+    others: str  # different part missing: what another record of the person says that this pair does not
+
+
+# Which level stands for a person of several records: the first in this order that any of them has. Where one source
+# may be wrong alone, agreement comes first; where two live values exclude each other (generation), difference does.
+_BEST = {
+    "given": (
+        "equal",
+        "nickname",
+        "part",
+        "close",
+        "middle",
+        "initial",
+        "swapped",
+        "near",
+        "different",
+        "newborn",
+        "missing",
+    ),
+    "birth_date": ("equal", "default", "swapped", "close", "year", "different", "missing"),
+    "family": ("equal", "part", "close", "swapped", "different", "missing"),
+    "phone": ("equal", "different", "missing"),
+    "address": ("equal", "area", "different", "missing"),
+    "insurance": ("equal", "different", "missing"),
+    "ssn": ("equal", "last_four", "close", "different", "missing"),
+    "email": ("equal", "different", "missing"),
+    "middle": ("equal", "initial", "different", "missing"),
+    "sex": ("equal", "different", "missing"),
+    "generation": ("different", "equal", "one_sided", "missing"),
+    "record": ("equal", "two_of_one", "missing"),
+}
+
+
+def united(pairs: Sequence[Levels]) -> Levels:
+    """One record against all records of a person, from its levels against each of them (at least one)."""
+    if len(pairs) == 1:
+        return pairs[0]
+    best = {name: min((getattr(pair, name) for pair in pairs), key=order.index) for name, order in _BEST.items()}
+    renamed = best["given"] != "different" and any(pair.given == "different" for pair in pairs)
+    reborn = best["birth_date"] != "different" and any(pair.birth_date == "different" for pair in pairs)
+    home = _home(best["phone"], best["address"], best["insurance"])
+    return Levels(**best, home=home, others="different" if renamed else "part" if reborn else "missing")
 
 
 def compare(a: Profile, b: Profile, policy: MatchingPolicy) -> Levels:
     """The levels of a pair; the order of the two does not matter."""
-    swapped = _swapped(a, b)
+    swapped = _swapped(a, b, policy)
+    phone, address, insurance = _shared(a.phones, b.phones), _address(a, b), _shared(a.members, b.members)
     return Levels(
         given="swapped" if swapped else _given(a, b, policy),
         birth_date=_birth_date(a.birth_date, b.birth_date),
         family="swapped" if swapped else _family(a.family, b.family),
-        home=_home(a, b),
+        home=_home(phone, address, insurance),
+        phone=phone,
+        address=address,
+        insurance=insurance,
         ssn=_ssn(a, b),
         email=_shared(a.emails, b.emails),
         middle=_middle(a.middle, b.middle),
         sex="missing" if not (a.sex and b.sex) else "equal" if a.sex == b.sex else "different",
         generation=_generation(a.generation, b.generation),
         record=_record(a.records, b.records),
+        others="missing",
     )
 
 
-def _swapped(a: Profile, b: Profile) -> bool:
+def _swapped(a: Profile, b: Profile, policy: MatchingPolicy) -> bool:
     """Given and family name in each other's place."""
-    one, other = (a.given[:1], a.family[:1]), (b.given[:1], b.family[:1])
-    return bool(all(one) and one[0] != one[1] and one == (other[1], other[0]))
+    if not (a.given and b.given and a.family and b.family) or a.given[0] == b.given[0]:
+        return False
+    return _stands_in(a.given[0], b.family, policy) and _stands_in(b.given[0], a.family, policy)
+
+
+def _stands_in(given: str, family: tuple[str, ...], policy: MatchingPolicy) -> bool:
+    return given in family or any(_slip(given, word) or word in policy.nicknames.get(given, ()) for word in family)
 
 
 def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
@@ -73,7 +130,21 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
         return "initial" if one[0] == other[0] else "different"
     if one in b.middle or other in a.middle or one in b.given[1:] or other in a.given[1:]:
         return "middle"
-    return "close" if _slip(one, other) else "different"
+    if _slip(one, other):
+        return "close"
+    return "near" if _near(one, other, policy) else "different"
+
+
+def _near(one: str, other: str, policy: MatchingPolicy) -> bool:
+    """Whether two names may have become of one, though nothing says so: a beginning, a nickname with a slip, two slips.
+    Twins are named so too, so it weighs little; but it is not another name for certain."""
+    if min(len(one), len(other)) > 1 and (one.startswith(other) or other.startswith(one)):
+        return True
+    if any(_slip(name, other) for name in policy.nicknames.get(one, ())):
+        return True
+    if any(_slip(one, name) for name in policy.nicknames.get(other, ())):
+        return True
+    return min(len(one), len(other)) > 4 and _edits(one, other, 2)
 
 
 def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
@@ -93,10 +164,13 @@ def _slip(one: str, other: str) -> bool:
     shorter = min(len(one), len(other))
     if shorter <= 3:
         return False
+    return _edits(one, other, 2 if shorter >= 8 else 1)
+
+
+def _edits(one: str, other: str, most: int) -> bool:
     from rapidfuzz.distance import OSA  # only when names differ: most pairs never need it
 
-    edits = 2 if shorter >= 8 else 1
-    return OSA.distance(one, other, score_cutoff=edits) <= edits
+    return OSA.distance(one, other, score_cutoff=most) <= most
 
 
 def _alike(one: str, other: str) -> bool:
@@ -127,17 +201,23 @@ def _one_slip(a: str, b: str) -> bool:
     return len(wrong) == 1
 
 
-def _home(a: Profile, b: Profile) -> str:
-    """What a household shares, counted once: address, telephone, insurance."""
+def _address(a: Profile, b: Profile) -> str:
     same_area = bool(a.postal_code) and a.postal_code == b.postal_code
-    address = bool(a.street) and a.street == b.street and (same_area or not (a.postal_code and b.postal_code))
-    agreeing = address + bool(a.phones & b.phones) + bool(a.members & b.members)
-    if agreeing:
-        return "several" if agreeing > 1 else "one"
+    if a.street and a.street == b.street and (same_area or not (a.postal_code and b.postal_code)):
+        return "equal"
     if same_area:
         return "area"
-    stated = (a.street and b.street) or (a.phones and b.phones) or (a.postal_code and b.postal_code)
-    return "different" if stated else "missing"
+    return "different" if (a.street and b.street) or (a.postal_code and b.postal_code) else "missing"
+
+
+def _home(phone: str, address: str, insurance: str) -> str:
+    """What a household shares, counted once: address, telephone, insurance."""
+    agreeing = (phone == "equal") + (address == "equal") + (insurance == "equal")
+    if agreeing:
+        return "several" if agreeing > 1 else "one"
+    if address == "area":
+        return "area"
+    return "different" if "different" in (phone, address) else "missing"
 
 
 def _ssn(a: Profile, b: Profile) -> str:

@@ -17,6 +17,7 @@ _COMPARED = {
     "sex": "sex",
     "generation": "generation (Sr, Jr, III)",
     "record": "MRN",
+    "others": "another record of the person",
 }
 _LEVELS_OF = attrgetter(*_COMPARED)
 _OUTCOME = {
@@ -27,6 +28,7 @@ _OUTCOME = {
     "middle": "is the other's middle name",
     "initial": "has the same initial",
     "swapped": "exchanged",
+    "near": "differs, but may have become of the same name",
     "different": "different",
     "newborn": "is a newborn's placeholder",
     "default": "equal, but a customary default",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from headwater.model import Grade, Person, Traits, Verdict
-from headwater.persons.compare import Levels, compare
+from headwater.persons.compare import Levels, compare, united
 from headwater.persons.evidence import words
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
@@ -19,7 +20,7 @@ _SAME_NAME = frozenset({"equal", "nickname", "part"})
 _ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
 _SLIPS = frozenset({"close", "swapped", "year"})
 _SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
-_CELLS = 6  # that `cells` gives for a pair
+_CELLS = 16  # that `cells` gives for a pair
 # The most that a veto leaves: likely enough to be looked at, never enough to pass.
 _NOT_CERTAIN = 0.99
 
@@ -32,32 +33,65 @@ def grade(a: Traits, b: Traits, policy: MatchingPolicy) -> Grade:
 def grade_profiles(a: Profile, b: Profile, policy: MatchingPolicy) -> Grade:
     """The grade of two profiles, for callers that compare one with many."""
     levels = compare(a, b, policy)
-    rule, vetoes = _rule(levels), _vetoes(levels, unnamed=a.unnamed or b.unnamed)
-    weights = _weights(levels, policy)
-    confidence = calibrated(policy.intercept + sum(weights), policy)
-    if len(weights) < _CELLS:
-        confidence = min(confidence, _NOT_CERTAIN)  # what was never measured may be possible, but is not certain
-    if rule:
-        confidence = max(confidence, policy.rule_confidence)
-    if vetoes:
-        confidence = min(confidence, _NOT_CERTAIN)
-    evidence = (*([f"rule: {rule}"] if rule else []), *(f"veto: {veto}" for veto in vetoes), *words(levels))
-    return Grade(_verdict(confidence, policy), confidence, evidence)
+    return _graded(levels, _rule(levels), policy, unnamed=a.unnamed or b.unnamed, same=policy.thresholds.same)
 
 
 def grade_person(incoming: Profile, person: Person, policy: MatchingPolicy) -> Grade:
-    """The grade of a record against all that is linked to a person: the best pair, unless another pair has a veto.
+    """The grade of a record against all that is linked to a person. SAME from `thresholds.link`: a link can be taken
+    back, a write cannot, so whoever writes asks for the confidence too.
 
-    One record that fits and one that contradicts is a person whose links may be wrong: that is never SAME.
+    One record that fits and one that is named otherwise is a person whose links may be wrong: that is never SAME.
     """
-    grades = [grade_profiles(incoming, profile_of(record.traits, policy), policy) for record in person.records]
-    if not grades:
+    return grade_linked(incoming, [profile_of(record.traits, policy) for record in person.records], policy)
+
+
+def grade_linked(incoming: Profile, linked: Sequence[Profile], policy: MatchingPolicy) -> Grade:
+    """`grade_person` for the profiles of the person's records."""
+    if not linked:
         return Grade(Verdict.DIFFERENT, 0.0)
-    best = max(grades, key=lambda one: one.confidence)
-    vetoes = tuple(dict.fromkeys(word for one in grades for word in one.evidence if word.startswith("veto: ")))
-    if best.verdict is not Verdict.SAME or not vetoes:
-        return best
-    return Grade(Verdict.POSSIBLE, _NOT_CERTAIN, (*vetoes, *best.evidence))
+    pairs = [compare(incoming, one, policy) for one in linked]
+    rule = next(filter(None, map(_rule, pairs)), "")
+    unnamed = incoming.unnamed or any(one.unnamed for one in linked)
+    return _graded(united(pairs), rule, policy, unnamed=unnamed, same=policy.thresholds.link)
+
+
+def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool, same: float) -> Grade:
+    vetoes, cautions = _vetoes(levels, unnamed=unnamed), _cautions(levels)
+    weights = _weights(levels, policy)
+    scored = calibrated(policy.intercept + sum(weights), policy)
+    if len(weights) < _CELLS:
+        scored = min(scored, _NOT_CERTAIN)  # what was never measured may be possible, but is not certain
+    confidence = max(scored, policy.rule_confidence) if rule else scored
+    if cautions:
+        confidence = scored  # a caution wants the score itself to be certain, whatever a rule says
+        vetoes, cautions = (vetoes, cautions) if scored >= policy.thresholds.despite else ((*vetoes, *cautions), ())
+    if vetoes:
+        confidence = min(confidence, _NOT_CERTAIN)
+    verdict = Verdict.SAME if confidence >= same else Verdict.POSSIBLE
+    if confidence < policy.thresholds.possible:
+        verdict = Verdict.DIFFERENT
+    said = [f"veto: {veto}" for veto in vetoes] + [f"caution: {caution}" for caution in cautions]
+    evidence = (*said, *([f"rule: {rule}"] if rule else []), *words(levels))
+    return Grade(verdict, confidence, evidence)
+
+
+def only_one(grades: Sequence[Grade], policy: MatchingPolicy) -> int | None:
+    """The place of the one candidate who is certain, given that the others may be it too; None when nobody is.
+
+    Confidences are odds against "none of these"; a record is one person's, so odds of others count against the best.
+    """
+    best = max(range(len(grades)), key=lambda place: grades[place].confidence, default=None)
+    if best is None or grades[best].verdict is not Verdict.SAME:
+        return None
+    others = [grade.confidence for place, grade in enumerate(grades) if place != best]
+    if any(confidence >= policy.thresholds.rival for confidence in others):
+        return None
+    odds = _odds(grades[best].confidence)
+    return best if odds / (1 + odds + sum(map(_odds, others))) >= policy.thresholds.link else None
+
+
+def _odds(confidence: float) -> float:
+    return confidence / max(1e-9, 1 - confidence)
 
 
 def still_same(old: Traits, new: Traits, policy: MatchingPolicy) -> Grade:
@@ -82,12 +116,14 @@ def score(levels: Levels, policy: MatchingPolicy) -> float:
 
 def _weights(levels: Levels, policy: MatchingPolicy) -> list[float]:
     """What each comparison weighs; those that were never measured are left out."""
-    found = (policy.weights[name].get(level) for name, level in cells(levels))
+    found = (policy.weights.get(name, {}).get(level) for name, level in cells(levels))
     return [weight for weight in found if weight is not None]
 
 
 def cells(levels: Levels) -> tuple[tuple[str, str], ...]:
-    """(comparison, level) of all that is weighed; what depends on each other is one cell."""
+    """(comparison, level) of all that is weighed; what depends on each other is one cell. `kind` is what of the core
+    (name and birth date) agrees: what else agrees weighs differently for a namesake, a relative and a stranger."""
+    kind, home = _kind(levels), f"{levels.phone}, {levels.address}, {levels.insurance}"
     return (
         ("given_and_birth_date", f"{levels.given}, {levels.birth_date}"),
         ("family_and_home", f"{levels.family}, {levels.home}"),
@@ -95,7 +131,29 @@ def cells(levels: Levels) -> tuple[tuple[str, str], ...]:
         ("ssn", levels.ssn),
         ("email", levels.email),
         ("generation", levels.generation),
+        ("record", levels.record),
+        ("others", levels.others),
+        ("kind_and_home", f"{kind}, {home}"),
+        ("kind_and_middle", f"{kind}, {levels.middle}"),
+        ("kind_and_ssn", f"{kind}, {levels.ssn}"),
+        ("kind_and_email", f"{kind}, {levels.email}"),
+        ("kind_and_family", f"{kind}, {levels.family}"),
+        ("given_and_home", f"{levels.given}, {levels.home}"),
+        ("birth_date_and_home", f"{levels.birth_date}, {levels.home}"),
+        ("birth_date_and_generation", f"{levels.birth_date}, {levels.generation}"),
     )
+
+
+def _kind(levels: Levels) -> str:
+    """exact: name and birth date; alike: the given name in a variant; born: the date alone; named: the name alone."""
+    named = levels.given in _SAME_NAME or levels.given == "swapped"
+    born = levels.birth_date in ("equal", "default")
+    kept = levels.family in ("equal", "part")
+    if levels.given == levels.birth_date == "equal" and kept:
+        return "exact"
+    if born:
+        return "alike" if named else "born"
+    return "named" if named and kept else "other"
 
 
 def calibrated(log_odds: float, policy: MatchingPolicy) -> float:
@@ -106,12 +164,6 @@ def calibrated(log_odds: float, policy: MatchingPolicy) -> float:
         return points[max(0, place - 1)][1]
     (x0, y0), (x1, y1) = points[place - 1], points[place]
     return y0 + (y1 - y0) * (log_odds - x0) / (x1 - x0)
-
-
-def _verdict(confidence: float, policy: MatchingPolicy) -> Verdict:
-    if confidence >= policy.thresholds.same:
-        return Verdict.SAME
-    return Verdict.POSSIBLE if confidence >= policy.thresholds.possible else Verdict.DIFFERENT
 
 
 def _rule(levels: Levels) -> str:
@@ -146,9 +198,9 @@ def _vetoes(levels: Levels, *, unnamed: bool) -> tuple[str, ...]:
     found = {
         "a twin may differ in nothing but the given name": _twin(levels),
         "a twin may differ in nothing but the middle name": _twin_by_middle_name(levels),
+        "another record of the person has another given name": levels.others == "different",
         "different generations (Sr, Jr, III)": levels.generation == "different",
         "sex and given name both differ": levels.sex == "different" and levels.given not in _ALIKE_NAME,
-        "two live MRNs of one authority": levels.record == "two_of_one",
         "named only as a newborn": newborn,
         "no name": unnamed,
         "different Social Security numbers": levels.ssn == "different",
@@ -156,8 +208,19 @@ def _vetoes(levels: Levels, *, unnamed: bool) -> tuple[str, ...]:
     return tuple(veto for veto, holds in found.items() if holds)
 
 
+def _cautions(levels: Levels) -> tuple[str, ...]:
+    """What is a veto unless the score alone is more than certain (`thresholds.despite`): desks do give one patient two
+    MRNs, and a name is mistyped twice; but so it looks with twins too."""
+    found = {
+        "two live MRNs of one authority": levels.record == "two_of_one",
+        "the given names are only near each other": levels.given == "near",
+    }
+    return tuple(caution for caution, holds in found.items() if holds)
+
+
 def _twin(levels: Levels) -> bool:
     same_birth = levels.birth_date in ("equal", "default", "swapped", "close")
+    # Not even one Social Security number helps: desks write the parent's on both of them.
     return levels.given == "different" and same_birth and levels.family in _SAME_FAMILY
 
 
@@ -168,10 +231,11 @@ def _twin_by_middle_name(levels: Levels) -> bool:
 
 def _contradictions(levels: Levels) -> tuple[str, ...]:
     """What an honest update of one person does not do, however much of the household still agrees."""
+    if levels.ssn in ("equal", "last_four", "close") or levels.email == "equal" or levels.middle == "equal":
+        return ()  # what relatives do not share is still the same
     renamed, reborn = levels.given == "different", levels.birth_date == "different"
-    one_person = levels.middle in ("equal", "initial") or levels.ssn in ("equal", "last_four", "close")
     found = {
-        "a twin may differ in nothing but the given name": _twin(levels) and not one_person,
+        "a twin may differ in nothing but the given name": _twin(levels) and levels.middle != "initial",
         "different generations (Sr, Jr, III)": levels.generation == "different"
         or (levels.generation == "one_sided" and reborn),
         "given name and birth date both differ": renamed and reborn,

@@ -1,13 +1,14 @@
-"""`mappings/matching.toml` and `mappings/nicknames.txt`, read once into frozen data: what is compared, what it weighs,
-where the thresholds are, and which values are to be taken for nothing. How the figures were come by: docs/empi.md.
+"""`mappings/matching.toml`, its weights and `mappings/nicknames.txt`, read once into frozen data: what is compared,
+what it weighs, where the thresholds are, which values are to be taken for nothing. How the figures came: docs/empi.md.
 """
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from headwater.errors import HeadwaterError
 
 FILE = "matching.toml"
+WEIGHTS = "matching-weights.json"  # written by `headwater empi train`
 NICKNAMES = "nicknames.txt"
 
 
@@ -34,11 +36,15 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Confidences: SAME from `same`, POSSIBLE from `possible`; an update whose record keeps its id is an overlay below
-    `overlay`, where `overlay_shift` (log odds) says how much likelier two records are one if they carry one id."""
+    """Confidences: SAME from `same`, or from `link` for a record and a person, but only from `despite` when there is a
+    caution; POSSIBLE from `possible`; from `rival` a second candidate stops a link. An update whose record keeps its
+    id is an overlay below `overlay`, where `overlay_shift` (log odds) says how much likelier the same id makes it."""
 
     same: float
+    link: float
+    despite: float
     possible: float
+    rival: float
     overlay: float
     overlay_shift: float
 
@@ -58,32 +64,44 @@ class MatchingPolicy:
     record_kinds: tuple[str, ...]
     member_kinds: frozenset[str]
     rule_confidence: float
-    intercept: float
-    weights: Mapping[str, Mapping[str, float]]
-    calibration: tuple[tuple[float, float], ...]
     nicknames: Mapping[str, frozenset[str]]
     salt: bytes = b""
+    intercept: float = 0.0
+    weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    calibration: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
 
 
 def load_policy(mappings: Path, *, salt: str = "") -> MatchingPolicy:
     """Read the policy of the mapping asset; raises HeadwaterError('policy.unreadable') naming file and key."""
-    table = _read(mappings / FILE)
+    table, weighed = _read(mappings / FILE), _read(mappings / WEIGHTS)
+    place = FILE
     try:
-        return MatchingPolicy(
+        thresholds = Thresholds(**{name: float(value) for name, value in table["thresholds"].items()})
+        ignore = Ignore(**{one.name: frozenset(map(str, table["ignore"][one.name])) for one in fields(Ignore)})
+        policy = MatchingPolicy(
             version=str(table["version"]),
-            thresholds=Thresholds(**{name: float(value) for name, value in table["thresholds"].items()}),
-            ignore=Ignore(**{field.name: frozenset(map(str, table["ignore"][field.name])) for field in fields(Ignore)}),
+            thresholds=thresholds,
+            ignore=ignore,
             record_kinds=tuple(map(str, table["identifiers"]["records"])),
             member_kinds=frozenset(table["identifiers"]["members"]),
             rule_confidence=float(table["rules"]["confidence"]),
-            intercept=float(table["score"]["intercept"]),
-            weights={name: _numbers(levels) for name, levels in table["weights"].items()},
-            calibration=_rising((float(score), float(sure)) for score, sure in table["score"]["calibration"]),
             nicknames=read_nicknames((mappings / NICKNAMES).read_text(encoding="utf-8").splitlines()),
             salt=(salt or str(table["blocking"]["salt"])).encode(),
         )
+        place = WEIGHTS
+        return reweighed(policy, weighed)
     except (KeyError, TypeError, ValueError, OSError) as error:
-        raise HeadwaterError("policy.unreadable", place=FILE, hint=f"{type(error).__name__}: {error}") from None
+        raise HeadwaterError("policy.unreadable", place=place, hint=f"{type(error).__name__}: {error}") from None
+
+
+def reweighed(policy: MatchingPolicy, weighed: Mapping[str, Any]) -> MatchingPolicy:
+    """The policy with the weights of a weights file; raises KeyError, TypeError or ValueError when they are none."""
+    return replace(
+        policy,
+        intercept=float(weighed["intercept"]),
+        weights={name: _numbers(levels) for name, levels in weighed["weights"].items()},
+        calibration=_rising((float(score), float(sure)) for score, sure in weighed["calibration"]),
+    )
 
 
 def read_nicknames(lines: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -103,9 +121,11 @@ def read_nicknames(lines: Iterable[str]) -> dict[str, frozenset[str]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+        table: dict[str, Any] = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:  # TOML, JSON and Unicode errors are ValueErrors
         raise HeadwaterError("policy.unreadable", place=path.name, hint=str(error)) from None
+    return table
 
 
 def _numbers(levels: Mapping[str, float]) -> dict[str, float]:
