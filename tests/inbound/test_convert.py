@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from headwater.errors import Quarantine
 from headwater.inbound.convert import convert
 from headwater.model import Converted
-from tests.mappings.examples import MAPPINGS, PLAIN, engine, envelope
+from tests.mappings.examples import MAPPINGS, PLAIN, ehrs, engine, envelope
 
 ADMIT = (MAPPINGS / "base/hl7v2/examples/adt-a01-inpatient.hl7").read_bytes()
 DISCHARGE = (MAPPINGS / "base/hl7v2/examples/adt-a03-discharge.hl7").read_bytes()
@@ -55,6 +55,14 @@ def test_what_cannot_be_converted_is_refused_with_its_place(body: bytes, code: s
     assert (refused.value.code, refused.value.place) == (code, place)
 
 
+def test_a_default_authority_alone_identifies_nobody() -> None:
+    sender = ehrs()["epic"]
+    assert sender.feed.default_authority
+    with pytest.raises(Quarantine) as refused:
+        convert(envelope(sender, HEADER + b"PID|1||||Rivera^Ana"), sender, engine("epic"))
+    assert refused.value.code == "convert.patient_unidentified"
+
+
 def test_an_unknown_content_type_is_refused() -> None:
     with pytest.raises(Quarantine) as refused:
         take(ADMIT, "application/x-unheard-of")
@@ -79,8 +87,6 @@ def test_the_same_thing_has_the_same_id_in_every_message() -> None:
 
 
 def test_another_ehr_has_other_ids_for_the_same_numbers() -> None:
-    from tests.mappings.examples import ehrs
-
     other = ehrs()["epic"]
     elsewhere = convert(envelope(other, ADMIT), other, engine("epic"))
     assert only(elsewhere, "Patient")["id"] != only(take(ADMIT), "Patient")["id"]
@@ -166,8 +172,6 @@ def test_a_phone_in_parts_is_not_lost() -> None:
 
 
 def test_an_authority_that_is_only_an_oid_is_not_taken_for_a_missing_one() -> None:
-    from tests.mappings.examples import ehrs
-
     epic = ehrs()["epic"]
     body = HEADER + b"PID|1||A1^^^&1.2.3&ISO^MR~B2^^^^PI||Rivera^Ana"
     identifiers = only(convert(envelope(epic, body), epic, engine("epic")), "Patient")["identifier"]

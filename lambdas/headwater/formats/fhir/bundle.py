@@ -37,7 +37,7 @@ def unpack(body: bytes) -> Packed:
     kind = resource["resourceType"]
     if kind != "Bundle":
         return Packed(kind, (("", resource),))
-    if resource.get("type") not in _TYPES:
+    if _text(resource.get("type")) not in _TYPES:
         hint = f"expected one of {', '.join(sorted(_TYPES))}"
         raise Quarantine("convert.bundle_type", place="Bundle.type", hint=hint)
     return Packed("Bundle", tuple(_entries(resource)), _text(resource.get("timestamp")))
