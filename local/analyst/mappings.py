@@ -13,7 +13,7 @@ from headwater.ehrs import Ehr, Ehrs
 from headwater.ehrs.engines import engine_for
 from headwater.ehrs.profile import Feed
 from headwater.errors import HeadwaterError, Quarantine
-from headwater.formats import split
+from headwater.formats import media_type, split
 from headwater.inbound.convert import check, convert, draft
 from headwater.model import Converted, Envelope, Resource
 from headwater.templates.engine import Engine
@@ -42,6 +42,15 @@ def format_of(file: Path, body: bytes) -> str:
 def content_type(format: str, ehr: Ehr) -> str:
     """The content type of a format's name; of none, what the EHR's feed sends."""
     return CONTENT_TYPES.get(format, format) if format else ehr.feed.content_type
+
+
+def format_named(content_type: str) -> str:
+    """The short name of a content type, empty for an unknown one."""
+    media = media_type(content_type)
+    if media in ("application/xml", "text/xml"):
+        return "ccda"
+    known = {kind: name for name, kind in CONTENT_TYPES.items()}
+    return known.get(media, "hl7v2" if "hl7" in media else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The parts of an input that can be changed one by one: `OBX[2]-5.1` of an HL7 v2 message, `$.a[0].b` of JSON.
+"""The parts of an input that can be changed one by one: `OBX[2]-5.1` of an HL7 v2 message, `$.a[0].b` of JSON,
+`row.mrn` of CSV, `recordTarget/patientRole/id/@root` of XML.
 
 Parts are a tree (segments, fields, then what has no smaller parts), so that a search can leave out what does not
 matter as a whole. A changed part keeps its shape: letters become other letters, digits other digits.
@@ -6,15 +7,20 @@ matter as a whole. A changed part keeps its shape: letters become other letters,
 
 from __future__ import annotations
 
+import copy
+import csv
+import io
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 from headwater.formats.hl7v2 import Encoding, Segment, parse
+from headwater.formats.reading import Dialect
 
 Change = Callable[[str], str]
 Key = tuple[str | int, ...]
@@ -141,6 +147,76 @@ class Json:
             last: Any = leaf.key[-1]
             inner[last] = _changed(inner[last], change)
         return json.dumps(value).encode()
+
+
+class Csv:
+    """A CSV file with or without a header; its parts are the rows, then their cells by column."""
+
+    def __init__(self, body: bytes, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._style: dict[str, Any] = {"delimiter": dialect.delimiter, "quotechar": dialect.quote}
+        text = body.decode(dialect.encoding or "utf-8-sig", "replace")
+        self._rows = list(csv.reader(io.StringIO(text, newline=""), **self._style))
+        first = 1 if dialect.header else 0
+        names = self._rows[0] if dialect.header and self._rows else list(dialect.columns)
+        rows = range(first, len(self._rows))
+        self.parts: Sequence[Part] = [self._row(row, names, first, len(rows) > 1) for row in rows]
+
+    def _row(self, row: int, names: Sequence[str], first: int, many: bool) -> Part:
+        outer = f"row[{row - first + 1}]" if many else "row"
+        cells = [(place, text) for place, text in enumerate(self._rows[row]) if text]
+        label = [names[place] if place < len(names) else str(place + 1) for place, _ in cells]
+        inner = (Part(f"{outer}.{name}", (row, place)) for name, (place, _) in zip(label, cells, strict=True))
+        return Part(outer, (row,), tuple(inner))
+
+    def changed(self, parts: Sequence[Part], change: Change) -> bytes:
+        rows = [list(row) for row in self._rows]
+        for leaf in (leaf for part in parts for leaf in part.leaves() if len(leaf.key) > 1):
+            row, place = int(leaf.key[0]), int(leaf.key[1])
+            rows[row][place] = change(rows[row][place])
+        out = io.StringIO(newline="")
+        csv.writer(out, **self._style).writerows(rows)
+        return out.getvalue().encode(self._dialect.encoding or "utf-8", "replace")
+
+
+class Xml:
+    """An XML document; its parts are elements, then attributes and texts: `recordTarget/patientRole/id[2]/@root`."""
+
+    def __init__(self, body: bytes) -> None:
+        self._root = ElementTree.fromstring(body)
+        self.parts: Sequence[Part] = self._inside(self._root, "", ())
+
+    def _inside(self, element: ElementTree.Element, outer: str, key: Key) -> tuple[Part, ...]:
+        found = [Part(f"{outer}@{_local(name)}", (*key, f"@{name}")) for name in element.attrib]
+        if (element.text or "").strip():
+            found.append(Part(f"{outer}text()", (*key, "#text")))
+        many, counts = Counter(_local(child.tag) for child in element), Counter[str]()
+        for number, child in enumerate(element):
+            name = _local(child.tag)
+            counts[name] += 1
+            full = f"{outer}{name}[{counts[name]}]" if many[name] > 1 else f"{outer}{name}"
+            inner = self._inside(child, f"{full}/", (*key, number))
+            if inner:
+                found.append(Part(full, (*key, number), inner))
+        return tuple(found)
+
+    def changed(self, parts: Sequence[Part], change: Change) -> bytes:
+        root = copy.deepcopy(self._root)
+        for leaf in (leaf for part in parts for leaf in part.leaves()):
+            element = root
+            for step in leaf.key[:-1]:
+                element = element[int(step)]
+            last = str(leaf.key[-1])
+            if last == "#text":
+                element.text = change(element.text or "")
+            else:
+                element.set(last[1:], change(element.get(last[1:], "")))
+        text: bytes = ElementTree.tostring(root, "utf-8")
+        return text
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def _members(value: Any) -> Iterator[tuple[str | int, Any]]:

@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from headwater.ehrs import Ehr
-from headwater.errors import Quarantine
+from headwater.ehrs.profile import Feed
 from headwater.inbound.convert import draft
 from headwater.model import Resource
 from headwater.templates.engine import Engine
 from local.analyst.collection import Collection
 from local.analyst.explain import Explanation, Input, explain
 from local.analyst.json_path import written
-from local.analyst.mappings import Mappings, bundle, envelope
-from local.analyst.parts import Hl7v2, Json
+from local.analyst.mappings import CONTENT_TYPES, PLAIN, Mappings, bundle, envelope, format_named
+from local.analyst.parts import Csv, Hl7v2, Json, Xml
 from local.analyst.source_map import TracingEngine
 
 _MOST_PLACES = 12
@@ -35,7 +35,7 @@ def show_explanations(path: str, mappings: Mappings, ehr: Ehr, content_type: str
 
     for message in mappings.split(body, ehr, content_type):
         traced = made(tracing, message)
-        found = explain(path, traced, lambda body: made(engine, body), input_of(content_type, message))
+        found = explain(path, traced, lambda body: made(engine, body), input_of(content_type, message, ehr.feed))
         _show(found, engine, raw=raw)
     return 0
 
@@ -43,20 +43,22 @@ def show_explanations(path: str, mappings: Mappings, ehr: Ehr, content_type: str
 def show_foreign_explanations(path: str, collection: Collection, root: str, body: bytes, *, raw: bool) -> int:
     """The same for a Microsoft collection. Raises HeadwaterError."""
     traced = collection.traced(body, root)
-    kind = "application/hl7-v2" if collection.format == "Hl7v2" else "application/json"
-    found = explain(path, traced, lambda body: collection.convert(body, root), input_of(kind, body))
+    kind = CONTENT_TYPES[{"Hl7v2": "hl7v2", "Ccda": "ccda"}.get(collection.format, "json")]
+    found = explain(path, traced, lambda body: collection.convert(body, root), input_of(kind, body, PLAIN.feed))
     _show(found, collection.converter.engine, raw=raw)
     return 0
 
 
-def input_of(content_type: str, body: bytes) -> Input | None:
-    """The parts of an input; None for a format whose parts cannot be told apart yet."""
-    if "hl7" in content_type:
+def input_of(content_type: str, body: bytes, feed: Feed) -> Input | None:
+    """The parts of an input that has been converted once; None for a format whose parts cannot be told apart."""
+    kind = format_named(content_type)
+    if kind == "hl7v2":
         return Hl7v2(body)
-    try:
-        return Json(body) if content_type.endswith("json") else None
-    except ValueError:
-        raise Quarantine("convert.input", place="line 1", hint="the input is not JSON") from None
+    if kind == "csv":
+        return Csv(body, feed.csv)
+    if kind == "ccda":
+        return Xml(body)
+    return Json(body) if kind in ("json", "fhir") else None
 
 
 def _show(explanations: Sequence[Explanation], engine: Engine, *, raw: bool) -> None:

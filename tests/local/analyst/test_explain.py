@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from headwater.inbound.convert import draft
 from local.analyst.collection import Collection
 from local.analyst.examples import SENDER, examples
 from local.analyst.explain import Explanation, explain
-from local.analyst.mappings import Mappings, bundle, envelope
-from local.analyst.parts import Hl7v2, Json, other, removed
+from local.analyst.mappings import PLAIN, Mappings, bundle, content_type, envelope, format_of
+from local.analyst.parts import Csv, Hl7v2, Json, Xml, other, removed
 from local.analyst.source_map import TracingEngine
+from local.cli import main
 from tests.local.analyst.conftest import ADMISSION, REPOSITORY, RESULTS
 
 HL7 = "application/hl7-v2"
@@ -41,10 +43,9 @@ def line_at(place: str) -> str:
 
 @pytest.mark.parametrize("example", list(examples(REPOSITORY, REPOSITORY)), ids=str)
 def test_a_tracing_engine_makes_what_the_engine_makes(example: Any, all_mappings: Mappings) -> None:
-    if example.message.suffix != ".hl7":
-        pytest.skip("no HL7 v2")
     ehr = all_mappings.ehr(example.ehr) if example.ehr else SENDER
-    message = envelope(example.message.read_bytes(), ehr, HL7)
+    body = example.message.read_bytes()
+    message = envelope(body, ehr, content_type(format_of(example.message, body), ehr))
     engine = all_mappings.engine(ehr)
     assert draft(message, ehr, TracingEngine(engine)) == draft(message, ehr, engine)
 
@@ -157,3 +158,42 @@ def test_the_members_of_a_json_document_are_parts() -> None:
 def test_a_changed_text_is_another_of_the_same_shape(text: str) -> None:
     assert other(text) != text
     assert text == "%" or len(other(text)) == len(text)
+
+
+def test_the_cells_of_a_csv_file_are_parts() -> None:
+    source = Csv(b'mrn,name\r\n7,"Doe, ""J"""\r\n8,\r\n', PLAIN.feed.csv)
+    leaves = [leaf for part in source.parts for leaf in part.leaves()]
+    assert [leaf.name for leaf in leaves] == ["row[1].mrn", "row[1].name", "row[2].mrn"]
+    assert source.changed(leaves[:2], other) == b'mrn,name\r\n8,"Epf, ""K"""\r\n8,\r\n'
+
+
+def test_attributes_and_texts_of_an_xml_document_are_parts() -> None:
+    source = Xml(b'<a xmlns="urn:x"><b c="1"/><b>two</b><d/></a>')
+    leaves = [leaf for part in source.parts for leaf in part.leaves()]
+    assert [leaf.name for leaf in leaves] == ["b[1]/@c", "b[2]/text()"]
+    assert (
+        source.changed(leaves, other) == b'<ns0:a xmlns:ns0="urn:x"><ns0:b c="2" /><ns0:b>uxp</ns0:b><ns0:d /></ns0:a>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "field"),
+    [
+        ("csv/examples/roster.csv", "Patient.name[0].family", "row.last_name"),
+        ("json/examples/vitals.jsonl", "Patient.birthDate", "$.patient.birthDate"),
+        (
+            "ccda/examples/ccd-outpatient.xml",
+            "Patient.name[0].family",
+            "recordTarget/patientRole/patient/name/family/text()",
+        ),
+    ],
+)
+def test_an_element_of_another_format_is_of_one_part_too(file: str, path: str, field: str, capsys: Any) -> None:
+    template = {"csv": "roster", "json": "vitals"}.get(file.split("/")[0], "CCD")
+    message = REPOSITORY / "base" / file
+    arguments = ["convert", str(message), "--template", template, "--explain", path, "--raw"]
+    kind = {"csv": "csv", "json": "json"}.get(file.split("/")[0], "ccda")
+    assert main([*arguments, "--format", kind]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert field in found["changes_with"]
+    assert found["places"][0][0].split(".liquid")[0].split("/")[0] == file.split("/")[0]
