@@ -55,14 +55,6 @@ def test_what_cannot_be_converted_is_refused_with_its_place(body: bytes, code: s
     assert (refused.value.code, refused.value.place) == (code, place)
 
 
-def test_a_default_authority_alone_identifies_nobody() -> None:
-    sender = ehrs()["epic"]
-    assert sender.feed.default_authority
-    with pytest.raises(Quarantine) as refused:
-        convert(envelope(sender, HEADER + b"PID|1||||Rivera^Ana"), sender, engine("epic"))
-    assert refused.value.code == "convert.patient_unidentified"
-
-
 def test_an_unknown_content_type_is_refused() -> None:
     with pytest.raises(Quarantine) as refused:
         take(ADMIT, "application/x-unheard-of")
