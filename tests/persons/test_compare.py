@@ -201,3 +201,7 @@ def test_every_level_has_its_words(a: Traits, b: Traits) -> None:
 def test_most_cells_that_occur_have_a_weight(policy: MatchingPolicy) -> None:
     for comparison, level in cells(levels(person(), person())):
         assert level in policy.weights[comparison]
+
+
+def test_a_year_of_three_digits_is_a_date_like_another() -> None:
+    assert levels(person(born="0971-04-23"), person(born="1971-04-23")).birth_date == "close"

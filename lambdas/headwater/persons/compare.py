@@ -189,7 +189,7 @@ def _birth_date(a: date | None, b: date | None) -> str:
         return "swapped"
     if a.year == b.year and (1, 1) in ((a.month, a.day), (b.month, b.day)):
         return "year"
-    return "close" if _one_slip(a.strftime("%Y%m%d"), b.strftime("%Y%m%d")) else "different"
+    return "close" if _one_slip(a.isoformat().replace("-", ""), b.isoformat().replace("-", "")) else "different"
 
 
 def _one_slip(a: str, b: str) -> bool:
