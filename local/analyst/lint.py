@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from headwater.templates.compiler import VALUE
 from headwater.templates.engine import Engine
 from headwater.templates.errors import TemplateError
 from headwater.templates.lexer import Lines
+from local.analyst.collection import Collection
+from local.analyst.imports import FOLDER, every, inspect
 from local.analyst.mappings import PLAIN, Mappings
 
 ERROR, WARNING = "error", "warning"
@@ -66,6 +68,7 @@ def _ehr(mappings: Mappings, name: str, top: Path) -> Iterator[Finding]:
     own = top / "ehrs" / name
     yield from schema_findings(top, own)
     yield from _code_maps(top, own)
+    yield from _collections(top, own)
     try:
         ehr = mappings.ehr(name)
     except HeadwaterError as error:
@@ -94,7 +97,7 @@ def _templates(mappings: Mappings, ehr: Ehr, own: Path) -> Iterator[Finding]:
         return
     for name in names:
         path = engine.folders.find(name)
-        if path is None or not path.resolve().is_relative_to(own) or "examples" in path.parts:
+        if path is None or not path.resolve().is_relative_to(own) or (own / FOLDER) in path.resolve().parents:
             continue
         if name not in walk.seen and not _goes_by_another_name(path, folders, walk.seen):
             hint = "no template leads here from one that a message begins with"
@@ -139,7 +142,7 @@ class _Walk:
 
     def _look(self, template: nodes.Template) -> None:
         at = Lines(template.source).at
-        for node in _all(template.body):
+        for node in every(template.body):
             if isinstance(node, nodes.Call):
                 self._call(node, f"{template.name}.liquid:{at(node.at)[0]}:{at(node.at)[1]}")
             elif isinstance(node, nodes.Include | nodes.Evaluate):
@@ -175,17 +178,6 @@ def _folders(engine: Engine) -> list[Path]:
     return engine.folders._folders
 
 
-def _all(node: Any) -> Iterator[Any]:
-    """A node and everything in it."""
-    if isinstance(node, tuple):
-        for each in node:
-            yield from _all(each)
-    elif is_dataclass(node):
-        yield node
-        for field in fields(node):
-            yield from _all(getattr(node, field.name))
-
-
 def _placed(finding: Finding, engine: Engine, mappings: Path, own: Path) -> Finding:
     """The same with the file's path for the template's name."""
     name, dot, rest = finding.place.partition(".liquid")
@@ -196,6 +188,27 @@ def _placed(finding: Finding, engine: Engine, mappings: Path, own: Path) -> Find
 
 def _relative(path: Path, mappings: Path) -> str:
     return path.resolve().relative_to(mappings.resolve()).as_posix()
+
+
+def _collections(top: Path, own: Path) -> Iterator[Finding]:
+    """The findings in collections that were brought in, by the rules of their own dialect."""
+    for folder in sorted((own / FOLDER).glob("*/")):
+        collection = Collection(folder)
+        report = inspect(collection)
+        find = collection.converter.engine.folders.find
+        found = [(error.place, error.code, error.hint) for error in report.faults]
+        for name, places in report.missing.items():
+            hint = f"no template '{name}' in the collection"
+            found += [(place, "lint.missing_template", hint) for place in places]
+        for name, places in report.unknown.items():
+            found += [
+                (place, "lint.unknown_filter", f"unknown filter '{name}' gives back its input") for place in places
+            ]
+        for place, code, hint in found:
+            template, _, rest = place.partition(".liquid")
+            path = find(template)
+            where = f"{_relative(path, top)}{rest}" if path else f"{_relative(folder, top)}: {place}"
+            yield Finding(where, WARNING if code == "lint.unknown_filter" else ERROR, code, hint)
 
 
 # ------------------------------------------------------------------------------------------------------- code maps
