@@ -56,8 +56,8 @@ class App:
     def propose(self, request: str) -> Proposal:
         return self._propose(request)
 
-    def send(self, intent: str) -> Proposal:
-        return self._send(intent)
+    def send(self, delivery: Delivery) -> Proposal:
+        return self._send(delivery.body, receives=delivery.receives)
 
     def review_api(self, event: dict[str, Any]) -> dict[str, Any]:
         return self._review_api(event)

@@ -18,11 +18,13 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the feed queue handed over, before anybody looked at it. `group` is the FIFO message group."""
+    """What a queue handed over, before anybody looked at it. `group` is the FIFO message group; `receives` counts how
+    often it was handed over, this time included."""
 
     body: str
     attributes: Mapping[str, str]
     group: str = ""
+    receives: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class Account:
     filed: int
     lost: list[str]
     unexpected: list[str]
+    stuck: list[str]
     missing: list[str]
     doubled: list[str]
     calls: Mapping[str, int]
@@ -148,6 +149,7 @@ class Account:
             filed=len(filed),
             lost=open_keys,
             unexpected=[one.key for one in ended if not _as_expected(one.state, expected[one.key])],
+            stuck=[row.intent for row in ledger if row.state in _MOVING],
             missing=[intent for intent, count in copies.items() if count == 0],
             doubled=[intent for intent, count in copies.items() if count > 1],
             calls=calls,
@@ -158,7 +160,7 @@ class Account:
 
     @property
     def sound(self) -> bool:
-        return not (self.lost or self.unexpected or self.missing or self.doubled)
+        return not (self.lost or self.unexpected or self.stuck or self.missing or self.doubled)
 
     def table(self) -> Group:
         table = Table(show_header=False, title="The account", title_justify="left", box=SIMPLE)
@@ -191,7 +193,8 @@ class Account:
     def _verdict(self) -> Text:
         if self.sound:
             return Text("Nothing lost, nothing doubled.", style="bold green")
-        named = (("lost", self.lost), ("not as expected", self.unexpected), ("not in the chart", self.missing),
+        named = (("lost", self.lost), ("not as expected", self.unexpected), ("neither filed nor given up", self.stuck),
+                 ("not in the chart", self.missing),
                  ("twice in the chart", self.doubled))  # fmt: skip
         return Text(
             "\n".join(f"{len(keys)} {what}: {', '.join(keys[:3])}" for what, keys in named if keys), style="red"

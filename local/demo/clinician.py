@@ -6,31 +6,26 @@ every kind of row in the ledger.
 
 from __future__ import annotations
 
+import contextlib
+
 from local.target import Problem, Target
 
 USER = "dr.rivera"
 
 
 class Clinician:
-    """`work` decides what is waiting now; what it leaves it does not look at again."""
+    """`work` decides what is waiting now."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._left: set[str] = set()
 
     def work(self) -> None:
         for one in self._target.review(USER, "GET", "/proposals?state=PROPOSED")["proposals"]:
-            if one["intent"] in self._left:
-                continue
-            try:
-                self._decide(one["intent"])
-            except Problem:
-                self._left.add(one["intent"])
+            if not leaves(one["intent"]):
+                with contextlib.suppress(Problem):  # what is refused for good has left the list when we look again
+                    self._decide(one["intent"])
 
     def _decide(self, intent: str) -> None:
-        if leaves(intent):
-            self._left.add(intent)
-            return
         seen = self._target.review(USER, "GET", f"/proposals/{intent}")
         body = {"payload_hash": seen["payload_hash"]}
         if intent.startswith("f"):

@@ -76,6 +76,7 @@ def test_killing_any_process_in_the_middle_loses_and_doubles_nothing(stack: Stac
     names = ("poller", "healthlake", "ehr-oracle-millennium", "aws", "api", "ehr-epic", "poller", "aws")
     account = play(stack, feed, kill=names)
     assert account.lost == []
+    assert account.stuck == []
     assert account.doubled == []
     assert account.missing == []
     assert account.unexpected == []

@@ -67,12 +67,12 @@ class Desk:
             clock=self.clock,
         )  # fmt: skip
 
-    def send(self, intent: str) -> Proposal:
+    def send(self, intent: str, *, receives: int = 1) -> Proposal:
         step = Send(
             ehrs=self.ehrs, apis=lambda _: self.chart, index=self.persons, policy=self.policy,
             proposals=self.proposals, audit=self.audit, watch=self.watch, clock=self.clock,
         )  # fmt: skip
-        return step(intent)
+        return step(intent, receives=receives)
 
     def approved(self) -> Proposal:
         proposal = self.propose(wish())

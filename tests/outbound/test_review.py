@@ -24,6 +24,20 @@ def test_an_approval_binds_these_bytes_and_tells_the_sender(desk: Desk) -> None:
     assert desk.events(proposal.intent) == ["proposed", "approved"]
 
 
+def test_an_approval_that_dies_on_the_way_leaves_nothing_approved_and_unsent(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    desk.audit.down = Retry("audit.unavailable")
+    with pytest.raises(Retry):
+        desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    desk.audit.down = None
+    assert desk.proposals.rows[proposal.intent].state is ProposalState.PROPOSED
+    assert desk.queue.bodies == [proposal.intent]
+    with pytest.raises(Retry, match=r"send\.not_yet_approved"):
+        desk.send(proposal.intent)
+    desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert desk.send(proposal.intent).state is ProposalState.FILED
+
+
 def test_other_bytes_than_those_seen_are_not_approved(desk: Desk) -> None:
     proposal = desk.propose(wish())
     with pytest.raises(Refuse, match=r"review\.other_bytes"):
@@ -112,4 +126,5 @@ def test_two_reviewers_at_once_make_one_decision(desk: Desk) -> None:
         desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
     desk.proposals.get = stale
     assert desk.proposals.rows[proposal.intent].state is ProposalState.REJECTED
-    assert desk.queue.bodies == []
+    assert desk.send(proposal.intent).state is ProposalState.REJECTED
+    assert desk.chart.posts == 0

@@ -52,6 +52,7 @@ def test_nothing_is_sent_before_a_clinician_signed(desk: Desk) -> None:
     proposal = desk.propose(wish())
     with pytest.raises(Retry, match=r"send\.not_yet_approved"):
         desk.send(proposal.intent)
+    assert desk.send(proposal.intent, receives=9).state is ProposalState.PROPOSED
     assert desk.chart.posts == 0
 
 

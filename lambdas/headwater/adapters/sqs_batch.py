@@ -64,7 +64,8 @@ def process(
 def _delivery(record: SQSRecord) -> Delivery:
     attributes = record.raw_event.get("messageAttributes") or {}
     texts = {name: value["stringValue"] for name, value in attributes.items() if value.get("stringValue") is not None}
-    return Delivery(body=record.body, attributes=texts, group=record.attributes.message_group_id or "")
+    group = record.attributes.message_group_id or ""
+    return Delivery(body=record.body, attributes=texts, group=group, receives=_receives(record))
 
 
 def _pause(record: SQSRecord) -> int:
@@ -72,8 +73,11 @@ def _pause(record: SQSRecord) -> int:
 
     The queue's own time-out is six times the function's and would hold up a whole group for the slightest collision.
     """
-    received = int(record.attributes.approximate_receive_count or 1)
-    return int(min(10 * 3 ** min(received - 1, 5), _LONGEST_PAUSE))
+    return int(min(10 * 3 ** min(_receives(record) - 1, 5), _LONGEST_PAUSE))
+
+
+def _receives(record: SQSRecord) -> int:
+    return int(record.attributes.approximate_receive_count or 1)
 
 
 def _group(record: SQSRecord) -> str:

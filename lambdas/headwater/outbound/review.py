@@ -58,14 +58,19 @@ class Review:
         return proposal
 
     def approve(self, reviewer: Reviewer, intent: str, payload_hash: str) -> Proposal:
-        """Sign off these bytes. Approving twice is harmless: it makes sure that the sender is told."""
+        """Sign off these bytes. Approving twice is harmless.
+
+        The sender is told first and waits for the decision: were it the other way round, an approval whose API call
+        died in between would never be sent.
+        """
         proposal = self._decidable(reviewer, intent, payload_hash, ProposalState.APPROVED)
         if proposal.state is ProposalState.PROPOSED:
             self._refuse_if_situation_changed(reviewer, proposal)
-            proposal = self._decide(reviewer, proposal, ProposalState.APPROVED, "")
         self._send_queue.send(
             proposal.intent, group=f"{proposal.ehr}.{_patient_id(proposal)}", dedup=f"{proposal.intent}.{self._tick()}"
         )
+        if proposal.state is ProposalState.PROPOSED:
+            proposal = self._decide(reviewer, proposal, ProposalState.APPROVED, "")
         return proposal
 
     def reject(self, reviewer: Reviewer, intent: str, payload_hash: str, reason: str) -> Proposal:

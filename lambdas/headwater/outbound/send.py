@@ -23,6 +23,7 @@ from headwater.persons.policy import MatchingPolicy
 from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Proposals, Watch
 
 MOST_ATTEMPTS = 2
+PATIENCE_FOR_APPROVAL = 8  # tries of five seconds: longer than an API call may take to write its decision
 LONGEST_WAIT_S = 3600  # SQS would allow 12 hours; an EHR that is back should not wait that long for us
 
 
@@ -50,14 +51,20 @@ class Send:
         self._watch = watch
         self._clock = clock
 
-    def __call__(self, intent: str) -> Proposal:
-        """Move one proposal as far as it goes now; raises Retry with the seconds to wait when it is not final yet."""
+    def __call__(self, intent: str, *, receives: int = 1) -> Proposal:
+        """Move one proposal as far as it goes now; raises Retry with the seconds to wait when it is not final yet.
+
+        `receives` counts the queue's tries. A message may come before its approval (`outbound.review` says why); one
+        whose approval never came is let go.
+        """
         proposal = self._proposals.get(intent)
         if proposal is None:
             raise Refuse("send.unknown", place="intent", hint="there is no such proposal")
         if proposal.state.final:
             return proposal
         if proposal.state is ProposalState.PROPOSED:
+            if receives > PATIENCE_FOR_APPROVAL:
+                return proposal
             raise Retry("send.not_yet_approved", place=intent, after=5)
         ehr, operation = surface(self._ehrs, proposal.ehr, proposal.resource_type)
         api = self._apis(ehr.name)
