@@ -7,6 +7,7 @@ half written, and goes on from there. A file's lines stand together, in the orde
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,6 +21,7 @@ import orjson
 from local.analyst.lines import Order, Worker
 
 _FILES_AT_ONCE = 8  # files a task: enough to make the way to another process cheap
+_MESSAGE = re.compile(r"#\d+\Z")  # behind a file's name, if it has several messages
 _TASKS_AHEAD = 3  # tasks a process that may wait, so that memory does not grow with the folder
 
 
@@ -56,25 +58,30 @@ def files_of(folder: Path) -> Iterator[str]:
 
 
 def done(out: Path, *, retry_errors: bool = False) -> set[str]:
-    """The files whose lines `out` holds whole. What is half written is cut off: a last line without its end, and all
-    lines of the last file, of which more may be missing. With `retry_errors`, files with an error are taken out too."""
+    """The files whose lines `out` holds whole. What is half written is cut off: a last line without its end, and if
+    the last file has several messages, of which more may be missing, all of its lines. With `retry_errors`, files with
+    an error are taken out too."""
     if not out.exists():
         return set()
     files, faulty, last = dict[str, None](), set[str](), ""
     for line in _whole_lines(out):
         told = orjson.loads(line)
-        last = str(told["id"]).partition("#")[0]
-        files[last] = None
+        last = str(told["id"])
+        files[_file_of(last)] = None
         if "error" in told:
-            faulty.add(last)
-    dropped = {last} | (faulty if retry_errors else set())
+            faulty.add(_file_of(last))
+    dropped = ({_file_of(last)} if _MESSAGE.search(last) else set()) | (faulty if retry_errors else set())
     kept = out.with_name(f"{out.name}.kept")
     with kept.open("wb") as file:
         for line in _whole_lines(out):
-            if str(orjson.loads(line)["id"]).partition("#")[0] not in dropped:
+            if _file_of(str(orjson.loads(line)["id"])) not in dropped:
                 file.write(line)
     kept.replace(out)
     return set(files) - dropped
+
+
+def _file_of(name: str) -> str:
+    return _MESSAGE.sub("", name)
 
 
 def _whole_lines(out: Path) -> Iterator[bytes]:

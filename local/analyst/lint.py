@@ -27,6 +27,7 @@ from local.analyst.imports import FOLDER, every, inspect
 from local.analyst.mappings import PLAIN, Mappings
 
 ERROR, WARNING = "error", "warning"
+READ = "read"  # instead of a mode: what a faulty template includes is only read
 # What a message begins with: by its type, its document's name, or as the feed says.
 _ROOT = re.compile(r"(?:hl7v2/[A-Z]{3}_[A-Z]\w\w|ccda/[A-Z][\w-]*|(?:csv|json)/[\w-]+)\Z")
 _MAPPED_BY = frozenset({"code", "codings", "coding"})  # filters whose first argument is a code map
@@ -121,6 +122,7 @@ class _Walk:
         self._visited: set[tuple[str, str]] = set()
 
     def visit(self, name: str, mode: str) -> None:
+        """Read a template and all that it leads to; with mode READ, do not compile them."""
         if (name, mode) in self._visited:
             return
         self._visited.add((name, mode))
@@ -131,14 +133,18 @@ class _Walk:
             self._add(error.place or f"{name}.liquid:1:1", error.code, error.hint)
             return
         self._look(template)
-        try:
-            program = self.engine.program(name, mode)
-        except TemplateError as error:
-            self._add(error.place, error.code, error.hint)
-            return
-        for partial, partial_mode in program.partials:
+        for partial, partial_mode in self._partials(template, mode):
             if self.engine.folders.find(partial) is not None:
                 self.visit(partial, partial_mode)
+
+    def _partials(self, template: nodes.Template, mode: str) -> Iterable[tuple[str, str]]:
+        """What a template includes, and in which modes; if it does not compile, only what."""
+        if mode != READ:
+            try:
+                return self.engine.program(template.name, mode).partials
+            except TemplateError as error:
+                self._add(error.place, error.code, error.hint)
+        return [(name, READ) for name in template.includes]
 
     def _look(self, template: nodes.Template) -> None:
         at = Lines(template.source).at

@@ -11,19 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.json import JSON
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from headwater.ehrs import Ehr
 from headwater.errors import HeadwaterError
-from local.analyst import bulk, lines
-from local.analyst.collection import Collection, printed, resources_of
+from local.analyst.collection import Collection, resources_of
 from local.analyst.faults import faults
 from local.analyst.mappings import CONTENT_TYPES, Made, Mappings, content_type, format_of
+from local.cli import convert_many
 from local.cli.explain import show_explanations
 from local.cli.options import MAPPINGS
+from local.cli.printing import print_error, print_json
 
 _MOST_FAULTS = 50
 _EPILOG = """\
@@ -85,12 +83,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.batch:
-        return _batch(options)
+        return convert_many.batch(options)
     if options.path is None:
         return _wrong("name a file, a folder with --out, or say --batch")
     path = Path(options.path)
     if path.is_dir():
-        return _bulk(options, path) if options.out else _wrong("a folder's messages go to a file: say --out NDJSON")
+        return (
+            convert_many.folder(options, path)
+            if options.out
+            else _wrong("a folder's messages go to a file: say --out NDJSON")
+        )
     try:
         body = sys.stdin.buffer.read() if options.path == "-" else path.read_bytes()
     except OSError as error:
@@ -192,86 +194,6 @@ def _foreign(options: argparse.Namespace, body: bytes) -> int:
         for issue in issues[:_MOST_FAULTS]:
             console.print(f"  [red]{escape(issue.path)}[/]: {escape(issue.message)} [dim]({issue.code})[/]")
     return 1 if issues else 0
-
-
-# ------------------------------------------------------------------------------------------------------------ many
-
-
-def _order(options: argparse.Namespace) -> lines.Order:
-    """Raises HeadwaterError for an EHR or a collection that is not there, before any message is read."""
-    if options.templates:
-        Collection(options.templates, options.format)
-        if not options.root and not options.batch:
-            raise HeadwaterError("analyst.root", hint="say --root, the template to begin with")
-    else:
-        Mappings(options.mappings).ehr(options.ehr)
-    template = options.root if options.templates else options.template
-    return lines.Order(options.mappings, options.cache, options.ehr, options.format, template, options.templates)
-
-
-def _batch(options: argparse.Namespace) -> int:
-    write, flush = sys.stdout.buffer.write, sys.stdout.flush
-    for line in lines.batch(sys.stdin.buffer, _order(options)):
-        write(line)
-        sys.stdout.buffer.flush()
-    flush()
-    return 0
-
-
-def _bulk(options: argparse.Namespace, folder: Path) -> int:
-    order = _order(options)
-    started = time.perf_counter()
-    total = sum(1 for _ in bulk.files_of(folder))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("files", total=total)
-        summary = bulk.convert_folder(
-            folder,
-            options.out,
-            order,
-            jobs=max(options.jobs, 1),
-            retry_errors=options.retry_errors,
-            progress=lambda files: bar.advance(task, files),
-        )
-    seconds = time.perf_counter() - started
-    _show_summary(summary, seconds, options.out)
-    return 1 if summary.errors else 0
-
-
-def _show_summary(summary: bulk.Summary, seconds: float, out: Path) -> None:
-    console = Console(stderr=True, highlight=False)
-    failed = summary.errors.total()
-    console.print(
-        f"{summary.files} files, {summary.messages} messages in {seconds:.1f} s ({summary.messages / seconds:.0f}/s); "
-        f"{summary.skipped} files were done before; {failed} messages failed → {out}",
-        soft_wrap=True,
-    )
-    if failed:
-        table = Table("error", "messages", "most often at")
-        for code, count in summary.errors.most_common():
-            table.add_row(code, str(count), escape(summary.places[code].most_common(1)[0][0]))
-        console.print(table)
-
-
-# -------------------------------------------------------------------------------------------------------- printing
-
-
-def print_json(value: Any, *, raw: bool) -> None:
-    text = printed(value, indent=None if raw else 2)
-    if raw or isinstance(value, str) or not sys.stdout.isatty():
-        print(text)
-    else:
-        Console().print(JSON(text))
-
-
-def print_error(error: HeadwaterError, before: str = "") -> None:
-    """`code`, place, and what to do; never a value."""
-    console = Console(stderr=True, highlight=False)
-    console.print(f"[red bold]{before}{escape(error.code)}[/]", soft_wrap=True)
-    if error.place:
-        console.print(f"  at    {escape(error.place)}", soft_wrap=True)
-    if error.hint:
-        console.print(f"  hint  {escape(error.hint)}", soft_wrap=True)
 
 
 def _wrong(what: str) -> int:

@@ -12,8 +12,8 @@ from rich.markup import escape
 
 from headwater.errors import HeadwaterError
 from local.analyst.lint import ERROR, lint
-from local.cli.convert import print_error
 from local.cli.options import MAPPINGS
+from local.cli.printing import print_error
 
 
 def add(commands: Any) -> None:

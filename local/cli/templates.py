@@ -14,8 +14,8 @@ from rich.markup import escape
 from headwater.errors import HeadwaterError
 from local.analyst.collection import Collection
 from local.analyst.imports import Report, bring_in, inspect, plain
-from local.cli.convert import print_error
 from local.cli.options import MAPPINGS
+from local.cli.printing import print_error
 
 _MOST = 8
 

@@ -19,8 +19,8 @@ from headwater.errors import HeadwaterError
 from local.analyst.differences import MISSING
 from local.analyst.examples import Tried, examples, try_out
 from local.analyst.mappings import Mappings
-from local.cli.convert import print_error
 from local.cli.options import MAPPINGS
+from local.cli.printing import print_error
 
 _MOST_DIFFERENCES = 40
 _LOOK_EVERY_S = 0.5

@@ -25,7 +25,7 @@ def test_what_is_not_there_or_unknown_or_wrong_has_its_place(collection: Path) -
     (collection / "ADT_A02.liquid").write_text('{ {% include \'No/Such\' %}\n "a": "{{ b | frobnicate }}" }')
     (collection / "ADT_A03.liquid").write_text("{\n  {% frob %} }")
     report = inspect(Collection(collection))
-    assert report.unknown == {"frobnicate": ["ADT_A02.liquid:2:14"]}
+    assert report.unknown == {"frobnicate": ["ADT_A02.liquid:2:15"]}
     assert list(report.missing) == ["No/Such"]
     assert [error.place.split(":")[:2] for error in report.faults] == [["ADT_A03.liquid", "2"]]
 
