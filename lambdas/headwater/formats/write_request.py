@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+
 from headwater.errors import Refuse
 from headwater.model import WriteRequest
 
