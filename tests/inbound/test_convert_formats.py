@@ -132,6 +132,15 @@ def test_a_large_document_becomes_as_many_results() -> None:
     assert kinds(take(ccd(20), CCDA)).count("Observation") == 20
 
 
+def test_a_document_that_is_a_file_is_kept_as_one() -> None:
+    body = CCD[: CCD.index(b"<component>")] + (
+        b'<component><nonXMLBody><text mediaType="application/pdf" representation="B64">\n JVBE\n Ri0x\n</text>'
+        b"</nonXMLBody></component></ClinicalDocument>"
+    )
+    (document,) = [one for one in take(body, CCDA).resources if one["resourceType"] == "DocumentReference"]
+    assert document["content"] == [{"attachment": {"contentType": "application/pdf", "data": "JVBERi0x"}}]
+
+
 def test_a_negated_allergy_without_a_substance_is_no_known_allergy() -> None:
     start, end = CCD.index(b'<participant typeCode="CSM">'), CCD.index(b"</participant>") + len(b"</participant>")
     body = (CCD[:start] + CCD[end:]).replace(
@@ -140,7 +149,7 @@ def test_a_negated_allergy_without_a_substance_is_no_known_allergy() -> None:
         1,
     )
     (allergy,) = [one for one in take(body, CCDA).resources if one["resourceType"] == "AllergyIntolerance"]
-    assert allergy["code"]["coding"][0]["code"] == "716186003"
+    assert allergy["code"]["coding"][0]["code"] == "409137002"  # of drugs, as its value says
     assert allergy["verificationStatus"]["coding"][0]["code"] == "confirmed"
 
 
