@@ -64,16 +64,18 @@ def lint(mappings: Path, folder: Path) -> list[Finding]:
 
 
 def _ehr(mappings: Mappings, name: str, top: Path) -> Iterator[Finding]:
-    from local.analyst.lint_toml import schema_findings
+    from local.analyst.lint_toml import place_in_toml, schema_findings
 
     own = top / "ehrs" / name
-    yield from schema_findings(top, own)
+    in_toml = list(schema_findings(top, own))
+    yield from in_toml
     yield from _code_maps(top, own)
     yield from _collections(top, own)
     try:
         ehr = mappings.ehr(name)
     except HeadwaterError as error:
-        yield Finding(error.place, ERROR, error.code, error.hint)
+        if not (in_toml and error.code.startswith("toml.")):  # the schema has said the same
+            yield Finding(place_in_toml(top, error.place), ERROR, error.code, error.hint)
         return
     yield from _templates(mappings, ehr, own)
 

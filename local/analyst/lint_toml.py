@@ -40,6 +40,17 @@ def schema_findings(top: Path, own: Path) -> Iterator[Finding]:
             yield Finding(f"{place}:{line}:{column}", ERROR, "lint.schema", f"{_path(fault)}{fault.message}")
 
 
+def place_in_toml(top: Path, place: str) -> str:
+    """`ehrs/x/ehr.toml: feed.time_zone`, as errors name it, with line and column."""
+    name, _, key = place.partition(": ")
+    file = top / name
+    if not key or not file.is_file():
+        return place
+    steps = [int(step) if step.isdigit() else step for step in re.findall(r"[\w-]+", key)]
+    line, column = line_of(file.read_text("utf-8"), steps)
+    return f"{name}:{line}:{column}"
+
+
 def _path(fault: Any) -> str:
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault.absolute_path)
     return f"{path.lstrip('.')}: " if path else ""

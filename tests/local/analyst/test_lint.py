@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,16 @@ def test_a_key_that_the_schema_does_not_know_is_found_at_its_line(mappings: Path
     file = mappings / "ehrs/epic/ehr.toml"
     file.write_text(file.read_text().replace("[feed]\n", "[feed]\ntime_zoen = 'UTC'\n", 1))
     line = file.read_text().split("\n").index("time_zoen = 'UTC'") + 1
-    codes = {each.code: each.place for each in found(mappings, "ehrs/epic")}
-    assert codes["lint.schema"] == f"ehrs/epic/ehr.toml:{line}:1"
-    assert "toml.unknown_key" in codes
+    (finding,) = found(mappings, "ehrs/epic")
+    assert (finding.place, finding.code) == (f"ehrs/epic/ehr.toml:{line}:1", "lint.schema")
+
+
+def test_what_only_the_loader_can_say_has_a_line_too(mappings: Path) -> None:
+    file = mappings / "ehrs/epic/ehr.toml"
+    file.write_text(re.sub(r"(?m)^time_zone = .*$", 'time_zone = "Mars/Olympus"', file.read_text(), count=1))
+    line = file.read_text().split("\n").index('time_zone = "Mars/Olympus"') + 1
+    (finding,) = found(mappings, "ehrs/epic")
+    assert (finding.place, finding.code) == (f"ehrs/epic/ehr.toml:{line}:1", "ehrs.time_zone")
 
 
 def test_a_toml_file_that_is_none_is_found_at_its_line(mappings: Path) -> None:
