@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TypeVar
@@ -22,6 +22,7 @@ from local.empi.slips import one_digit, one_letter
 from local.empi.truth import Known, Update
 
 _Value = TypeVar("_Value")
+_Hit = Callable[[str, float], bool]  # whether a slip of this kind and share happens, noted when it does
 TODAY = date(2026, 6, 30)
 
 
@@ -164,14 +165,14 @@ class _Town:
         address = _plain(f"{given}.{family}{chance.randrange(1000)}").replace(" ", "").lower()
         human = Human(
             f"P{len(self._humans):06d}", household, sex, born, given, middle, [family], [home],
-            [self._phone() if own else phone], f"{chance.randrange(100, 660):03d}{chance.randrange(101000, 999999):06d}",
+            [self._phone() if own else phone], f"{chance.randrange(100, 660)}{chance.randrange(101000, 999999)}",
             f"{address}@example.org" if age >= 14 and chance.random() < 0.7 else "", member,
         )  # fmt: skip
         self._humans.append(human)
         return human
 
     def _namesakes(self) -> None:
-        """Strangers of one name and birth date (0.35 % of pairs of people, as a real city's index has), or birth year."""
+        """Strangers of one name and birth date, 0.7 % of the people, and twice as many of one birth year."""
         adults = [one for one in self._humans if one.born < date(2008, 1, 1) and not one.group]
         self._chance.shuffle(adults)
         exact = int(0.0035 * len(self._humans))
@@ -193,7 +194,7 @@ class _Town:
         chance = self._chance
         kind = chance.choice(("Street", "St", "Avenue", "Ave", "Drive", "Road", "Lane", "Ct"))
         code = self._codes[min(len(self._codes) - 1, int(chance.expovariate(1 / 25)))]
-        return f"{chance.randrange(1, 15999)} {chance.choice(names.STREETS)} {kind}", code
+        return f"{chance.randrange(1, 15999)} {names.street(chance)} {kind}", code
 
     def _phone(self) -> str:
         return f"{self._chance.choice(('713', '281', '832'))}{self._chance.randrange(2000000, 9999999)}"
@@ -215,7 +216,7 @@ def _as_known_to(
         return chance.random() < source.sends[what]
 
     given, middle, family = human.given, human.middle if sends("middle") else "", _now(chance, human.families)
-    given, middle, family = _named(source, given, middle, family, human, policy, chance, kinds, hit)
+    given, middle, family = _named(source, human, (given, middle, family), policy, chance, kinds, hit)
     born: date | None = _born(human.born, chance, hit)
     sex = "unknown" if hit("sex_missing", 0.015) else human.sex
     if hit("sex_error", 0.005):
@@ -241,7 +242,12 @@ def _as_known_to(
     ), kinds  # fmt: skip
 
 
-def _named(source, given, middle, family, human, policy, chance, kinds, hit):  # type: ignore[no-untyped-def]
+def _named(
+    source: Source, human: Human, name: tuple[str, str, str], policy: MatchingPolicy, chance: random.Random,
+    kinds: list[str], hit: _Hit,
+) -> tuple[str, str, str]:  # fmt: skip
+    """(given, middle, family) as typed."""
+    given, middle, family = name
     if (TODAY - human.born).days < 400 and source is SOURCES[0] and chance.random() < 0.8:
         kinds.append("newborn")
         return "Baby Boy" if human.sex == "male" else "Baby Girl", "", family
@@ -268,7 +274,7 @@ def _named(source, given, middle, family, human, policy, chance, kinds, hit):  #
     return given, middle, family
 
 
-def _born(born: date, chance: random.Random, hit) -> date | None:  # type: ignore[no-untyped-def]
+def _born(born: date, chance: random.Random, hit: _Hit) -> date | None:
     if born.day <= 12 and born.day != born.month and hit("dob_swap", 0.006):
         return born.replace(month=born.day, day=born.month)
     if hit("dob_typo", 0.01):
@@ -283,7 +289,7 @@ def _born(born: date, chance: random.Random, hit) -> date | None:  # type: ignor
     return None if hit("dob_missing", 0.006) else born
 
 
-def _ssn(human: Human, chance: random.Random, hit) -> str:  # type: ignore[no-untyped-def]
+def _ssn(human: Human, chance: random.Random, hit: _Hit) -> str:
     if hit("ssn_placeholder", 0.02):
         return chance.choice(_NO_SSN)
     if human.parents_ssn and hit("ssn_of_parent", 0.03):

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import random
 
-_BESIDE = dict(
-    zip(
-        "abcdefghijklmnopqrstuvwxyz",
-        "sq vn xv sf wr fg fh gj uo hk jl kp nk bm ip ol wa et ad ry yi cb qe zc tu xs".split(),
-        strict=True,
-    )
-)
+# The letters beside each on a keyboard, for a to z.
+_BESIDE = dict(zip("abcdefghijklmnopqrstuvwxyz", "svxdwfghujklnbopaetyicqzux", strict=True))
 _SOUNDS = (("ph", "f"), ("c", "k"), ("ie", "y"), ("ee", "ea"), ("z", "s"), ("ou", "u"), ("tt", "t"), ("ll", "l"))
 
 
@@ -27,7 +22,7 @@ def one_letter(chance: random.Random, text: str) -> str:
     if how == 2:
         return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
     if how == 3:
-        return text[:at] + chance.choice(_BESIDE.get(text[at].lower(), text[at])) + text[at + 1 :]
+        return text[:at] + _BESIDE.get(text[at].lower(), text[at]) + text[at + 1 :]
     spelled = [text.replace(one, other, 1) for one, other in _SOUNDS if one in text]
     return chance.choice(spelled) if spelled else text
 

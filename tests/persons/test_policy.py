@@ -15,7 +15,7 @@ from tests.persons.conftest import MAPPINGS
 
 def test_only_what_is_certain_passes_by_itself(policy: MatchingPolicy) -> None:
     assert policy.thresholds.same == 0.999
-    assert 0.99 < policy.thresholds.link <= policy.thresholds.same <= policy.thresholds.despite
+    assert 0.99 < policy.thresholds.link <= policy.thresholds.despite <= policy.thresholds.same
     assert policy.rule_confidence >= policy.thresholds.same
     assert max(confidence for _, confidence in policy.calibration) < 1
 
