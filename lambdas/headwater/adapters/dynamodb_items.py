@@ -1,8 +1,8 @@
-"""Plain values to DynamoDB's typed attributes and back, for the adapters whose rows mirror a frozen dataclass."""
+"""Rows that mirror a frozen dataclass: plain values to DynamoDB's typed attributes and back, and lists by state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Item = dict[str, dict[str, Any]]
@@ -23,6 +23,21 @@ def unpack(item: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[
     Other attributes are passed over: while a new version is rolled out, its rows are read by the old one.
     """
     return {name: _value(item[name]) for name in names if name in item}
+
+
+def in_state(client: Any, table: str, state: str, *, limit: int, newest_first: bool = False) -> Iterator[Item]:
+    """The rows of a table in one state, by its index `by-state`, whose sort key is a time."""
+    pages = client.get_paginator("query").paginate(
+        TableName=table,
+        IndexName="by-state",
+        KeyConditionExpression="#state = :state",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": str(state)}},
+        ScanIndexForward=not newest_first,
+        PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 1000)},
+    )
+    for page in pages:
+        yield from page["Items"]
 
 
 def _attribute(value: Any) -> dict[str, Any]:

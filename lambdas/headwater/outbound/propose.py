@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -32,31 +32,19 @@ from headwater.templates.engine import Engine
 LIFETIME = timedelta(hours=72)  # a sign-off is of a situation; after this the situation is another
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Propose:
     """The step with its ports filled."""
 
-    def __init__(
-        self,
-        *,
-        ehrs: Mapping[str, Ehr],
-        engine_for: Callable[[Ehr], Engine],
-        apis: EhrApis,
-        index: PersonIndex,
-        policy: MatchingPolicy,
-        proposals: Proposals,
-        audit: AuditLog,
-        watch: Watch,
-        clock: Clock,
-    ) -> None:
-        self._ehrs = ehrs
-        self._engine_for = engine_for
-        self._apis = apis
-        self._index = index
-        self._policy = policy
-        self._proposals = proposals
-        self._audit = audit
-        self._watch = watch
-        self._clock = clock
+    ehrs: Mapping[str, Ehr]
+    engine_for: Callable[[Ehr], Engine]
+    apis: EhrApis
+    index: PersonIndex
+    policy: MatchingPolicy
+    proposals: Proposals
+    audit: AuditLog
+    watch: Watch
+    clock: Clock
 
     def __call__(self, body: str) -> Proposal:
         """Take one write request; gives the ledger's row, new or known, in whatever state it is.
@@ -67,9 +55,7 @@ class Propose:
         proposal = self._decide(write_request.parse(body))
         milliseconds = (time.perf_counter() - started) * 1000
         code = proposal.reason.partition(" ")[0]
-        self._watch.note(
-            "propose", proposal.state.value.lower(), milliseconds=milliseconds, ehr=proposal.ehr, code=code
-        )
+        self.watch.note("propose", proposal.state.value.lower(), milliseconds=milliseconds, ehr=proposal.ehr, code=code)
         return proposal
 
     def _decide(self, request: WriteRequest) -> Proposal:
@@ -78,7 +64,7 @@ class Propose:
             proposal, payload, operation, api = self._examine(request, wish)
         except Refuse as refusal:
             return self._refuse(wish, f"{refusal.code} at {refusal.place}: {refusal.hint}")
-        known = self._proposals.get(proposal.intent)
+        known = self.proposals.get(proposal.intent)
         if known is not None:
             return known
         if _already_there(payload, operation, api):
@@ -88,10 +74,10 @@ class Propose:
 
     def _examine(self, request: WriteRequest, wish: Proposal) -> tuple[Proposal, Resource, Operation, EhrApi]:
         loop(request)
-        ehr, operation = surface(self._ehrs, request.to, request.resource["resourceType"])
+        ehr, operation = surface(self.ehrs, request.to, request.resource["resourceType"])
         concept(request.resource)
-        api = self._apis(ehr.name)
-        who = identity(request.person_id, request.origin_ehr, ehr, index=self._index, api=api, policy=self._policy)
+        api = self.apis(ehr.name)
+        who = identity(request.person_id, request.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
         intent = intent_key(ehr.name, who.patient_ref, request.resource)
         payload = self._render(request, ehr, operation, who, intent)
         as_sent = orjson.dumps(payload)
@@ -110,7 +96,7 @@ class Propose:
 
     def _render(self, request: WriteRequest, ehr: Ehr, operation: Operation, who: Identity, intent: str) -> Resource:
         variables = {"resource": request.resource, "patient": who.patient_ref, "marker": marker_of(intent)}
-        payload: Resource = self._engine_for(ehr).build(operation.template, variables)
+        payload: Resource = self.engine_for(ehr).build(operation.template, variables)
         issues = validate(payload)
         if issues:
             hint = f"{len(issues)} issue(s) in what {operation.template} makes"
@@ -123,25 +109,25 @@ class Propose:
     def _refuse(self, wish: Proposal, reason: str) -> Proposal:
         """A refusal is a row too; the same again changes nothing, another reason replaces it."""
         refused = replace(wish, reason=reason)
-        known = self._proposals.get(wish.intent)
+        known = self.proposals.get(wish.intent)
         if known is None:
             return self._keep(refused)
         if known.state is not ProposalState.REFUSED or known.reason == reason:
             return known
         self._record(refused)
         refused = replace(refused, version=known.version + 1)
-        self._proposals.move(refused, expected_version=known.version)
+        self.proposals.move(refused, expected_version=known.version)
         return refused
 
     def _keep(self, proposal: Proposal) -> Proposal:
         """Audit first, then the row."""
         self._record(proposal)
-        if not self._proposals.add(proposal):
+        if not self.proposals.add(proposal):
             raise Retry("ledger.conflict", hint="another worker proposed the same; look again", after=1)
         return proposal
 
     def _record(self, proposal: Proposal) -> None:
-        self._audit.append(
+        self.audit.append(
             proposal.intent,
             {
                 "event": "proposed",
@@ -156,14 +142,14 @@ class Propose:
 
     def _supersede_refusal(self, wish: Proposal) -> None:
         """What was refused and is now mended goes on as a proposal; the refusal is not left standing."""
-        refused = self._proposals.get(wish.intent)
+        refused = self.proposals.get(wish.intent)
         if refused is not None and refused.state is ProposalState.REFUSED:
             mended = replace(refused, state=ProposalState.SUPERSEDED, version=refused.version + 1)
-            self._proposals.move(mended, expected_version=refused.version)
+            self.proposals.move(mended, expected_version=refused.version)
 
     def _wish(self, request: WriteRequest) -> Proposal:
         """A row for what is not examined yet. Its key is the wish's, for the patient at the EHR is not known yet."""
-        now: datetime = self._clock()
+        now: datetime = self.clock()
         return Proposal(
             intent=intent_key(request.to, f"person {request.person_id}", request.resource),
             state=ProposalState.REFUSED,

@@ -26,29 +26,20 @@ class Reviewer:
     groups: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """The step with its ports filled."""
 
-    def __init__(
-        self,
-        *,
-        proposals: Proposals,
-        audit: AuditLog,
-        index: PersonIndex,
-        send_queue: Queue,
-        watch: Watch,
-        clock: Clock,
-    ) -> None:
-        self._proposals = proposals
-        self._audit = audit
-        self._index = index
-        self._send_queue = send_queue
-        self._watch = watch
-        self._clock = clock
+    proposals: Proposals
+    audit: AuditLog
+    index: PersonIndex
+    send_queue: Queue
+    watch: Watch
+    clock: Clock
 
     def list(self, reviewer: Reviewer, state: ProposalState, limit: int = 100) -> Sequence[Proposal]:
         _only_clinicians(reviewer)
-        return self._proposals.list(state, limit=limit)
+        return self.proposals.list(state, limit=limit)
 
     def show(self, reviewer: Reviewer, intent: str) -> Proposal:
         """The proposal; that it was looked at is on record (45 CFR 164.312(b))."""
@@ -66,7 +57,7 @@ class Review:
         proposal = self._decidable(reviewer, intent, payload_hash, ProposalState.APPROVED)
         if proposal.state is ProposalState.PROPOSED:
             self._refuse_if_situation_changed(reviewer, proposal)
-        self._send_queue.send(
+        self.send_queue.send(
             proposal.intent, group=f"{proposal.ehr}.{_patient_id(proposal)}", dedup=f"{proposal.intent}.{self._tick()}"
         )
         if proposal.state is ProposalState.PROPOSED:
@@ -91,10 +82,10 @@ class Review:
         return proposal
 
     def _refuse_if_situation_changed(self, reviewer: Reviewer, proposal: Proposal) -> None:
-        if self._clock().isoformat() >= proposal.expires_at:
+        if self.clock().isoformat() >= proposal.expires_at:
             self._decide(reviewer, proposal, ProposalState.EXPIRED, "review.expired")
             raise Refuse("review.expired", place=proposal.intent, hint="the proposal was not reviewed in time")
-        person = self._index.get(proposal.person_id)
+        person = self.index.get(proposal.person_id)
         if person is None or link_of(person, proposal.origin_ehr, proposal.ehr) != proposal.link:
             self._decide(reviewer, proposal, ProposalState.NEEDS_HUMAN, "review.identity_changed")
             hint = "the person's link has changed since this was proposed; a steward must look"
@@ -106,13 +97,13 @@ class Review:
             proposal,
             state=state,
             decided_by=reviewer.id,
-            decided_at=self._clock().isoformat(),
+            decided_at=self.clock().isoformat(),
             reason=reason,
             version=proposal.version + 1,
         )
-        self._proposals.move(decided, expected_version=proposal.version)
-        waited = self._clock() - datetime.fromisoformat(proposal.created_at)
-        self._watch.note("review", state.value.lower(), milliseconds=waited.total_seconds() * 1000, ehr=proposal.ehr)
+        self.proposals.move(decided, expected_version=proposal.version)
+        waited = self.clock() - datetime.fromisoformat(proposal.created_at)
+        self.watch.note("review", state.value.lower(), milliseconds=waited.total_seconds() * 1000, ehr=proposal.ehr)
         return decided
 
     def _denied(self, reviewer: Reviewer, proposal: Proposal, code: str, hint: str) -> Refuse:
@@ -120,18 +111,18 @@ class Review:
         return Refuse(code, place=proposal.intent, hint=hint)
 
     def _record(self, proposal: Proposal, reviewer: Reviewer, event: str, **facts: str) -> None:
-        at = self._clock().isoformat()
-        self._audit.append(proposal.intent, {"event": event, "at": at, "who": reviewer.id, **facts})
+        at = self.clock().isoformat()
+        self.audit.append(proposal.intent, {"event": event, "at": at, "who": reviewer.id, **facts})
 
     def _known(self, intent: str) -> Proposal:
-        proposal = self._proposals.get(intent)
+        proposal = self.proposals.get(intent)
         if proposal is None:
             raise Refuse("review.unknown", place="intent", hint="there is no such proposal")
         return proposal
 
     def _tick(self) -> str:
         """A repeated approval within a minute is one message; a later one, after a lost message, is sent anew."""
-        return self._clock().isoformat()[:16]
+        return self.clock().isoformat()[:16]
 
 
 def _only_clinicians(reviewer: Reviewer) -> None:

@@ -7,7 +7,7 @@ chart first and resends at most once, after the EHR's longest time to commit. FI
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -27,29 +27,18 @@ PATIENCE_FOR_APPROVAL = 8  # tries of five seconds: longer than an API call may 
 LONGEST_WAIT_S = 3600  # SQS would allow 12 hours; an EHR that is back should not wait that long for us
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
     """The step with its ports filled."""
 
-    def __init__(
-        self,
-        *,
-        ehrs: Mapping[str, Ehr],
-        apis: EhrApis,
-        index: PersonIndex,
-        policy: MatchingPolicy,
-        proposals: Proposals,
-        audit: AuditLog,
-        watch: Watch,
-        clock: Clock,
-    ) -> None:
-        self._ehrs = ehrs
-        self._apis = apis
-        self._index = index
-        self._policy = policy
-        self._proposals = proposals
-        self._audit = audit
-        self._watch = watch
-        self._clock = clock
+    ehrs: Mapping[str, Ehr]
+    apis: EhrApis
+    index: PersonIndex
+    policy: MatchingPolicy
+    proposals: Proposals
+    audit: AuditLog
+    watch: Watch
+    clock: Clock
 
     def __call__(self, intent: str, *, receives: int = 1) -> Proposal:
         """Move one proposal as far as it goes now; raises Retry with the seconds to wait when it is not final yet.
@@ -57,7 +46,7 @@ class Send:
         `receives` counts the queue's tries. A message may come before its approval (`outbound.review` says why); one
         whose approval never came is let go.
         """
-        proposal = self._proposals.get(intent)
+        proposal = self.proposals.get(intent)
         if proposal is None:
             raise Refuse("send.unknown", place="intent", hint="there is no such proposal")
         if proposal.state.final:
@@ -66,12 +55,12 @@ class Send:
             if receives > PATIENCE_FOR_APPROVAL:
                 return proposal
             raise Retry("send.not_yet_approved", place=intent, after=5)
-        ehr, operation = surface(self._ehrs, proposal.ehr, proposal.resource_type)
-        api = self._apis(ehr.name)
+        ehr, operation = surface(self.ehrs, proposal.ehr, proposal.resource_type)
+        api = self.apis(ehr.name)
         match proposal.state:
             case ProposalState.APPROVED:
                 return self._first_try(proposal, ehr, operation, api)
-            case ProposalState.SENDING if self._clock().isoformat() < proposal.lease_until:
+            case ProposalState.SENDING if self.clock().isoformat() < proposal.lease_until:
                 raise Retry("send.leased", place=intent, after=int(lease_of(ehr).total_seconds()))
             case ProposalState.ACCEPTED_BY_EHR:
                 return self._read_back(proposal, operation, api)
@@ -82,12 +71,10 @@ class Send:
 
     def _first_try(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
         """The last questions, with the chart as it is now: in time, the same patient, not there already?"""
-        if self._clock().isoformat() >= proposal.expires_at:
+        if self.clock().isoformat() >= proposal.expires_at:
             return self._move(proposal, ProposalState.EXPIRED, reason="send.expired")
         try:
-            who = identity(
-                proposal.person_id, proposal.origin_ehr, ehr, index=self._index, api=api, policy=self._policy
-            )
+            who = identity(proposal.person_id, proposal.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
         except Refuse as refusal:
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason=refusal.code)
         if (who.link, who.patient_ref) != (proposal.link, proposal.patient_ref):
@@ -121,13 +108,13 @@ class Send:
     def _patience(self, since: str, *, least: int) -> int:
         """Seconds until the next look: as long again as it has lasted already, up to an hour. The twenty looks that
         the queue allows so last through a night."""
-        lasted = (self._clock() - datetime.fromisoformat(since)).total_seconds()
+        lasted = (self.clock() - datetime.fromisoformat(since)).total_seconds()
         return int(min(max(lasted, least), LONGEST_WAIT_S))
 
     # ------------------------------------------------------------------------------------------------------- bytes
 
     def _write(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
-        now = self._clock()
+        now = self.clock()
         proposal = self._move(
             proposal,
             ProposalState.SENDING,
@@ -137,7 +124,7 @@ class Send:
         )
         answer = api.create(proposal.resource_type, proposal.payload)
         reaction = ehr.react(answer, operation)
-        self._watch.note(
+        self.watch.note(
             "send", reaction.next.value, milliseconds=answer.milliseconds, ehr=proposal.ehr, status=answer.status
         )
         return self._after(reaction, answer, proposal, operation, api)
@@ -181,7 +168,7 @@ class Send:
         if row := mine or same:
             return self._adopt(proposal, row, operation, api)
         window_ends = datetime.fromisoformat(proposal.sent_at) + timedelta(seconds=operation.max_commit_window_s)
-        left = (window_ends - self._clock()).total_seconds()
+        left = (window_ends - self.clock()).total_seconds()
         if left > 0:
             if proposal.state is not ProposalState.OUTCOME_UNKNOWN:
                 self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.sender_died")
@@ -200,7 +187,7 @@ class Send:
         row = self._row(proposal, operation, api)
         if row is None:
             since = proposal.sent_at or proposal.decided_at
-            if self._clock() < datetime.fromisoformat(since) + timedelta(seconds=operation.verify_within_s):
+            if self.clock() < datetime.fromisoformat(since) + timedelta(seconds=operation.verify_within_s):
                 raise Retry("send.not_readable_yet", place=proposal.ehr, after=self._patience(since, least=15))
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.not_in_chart")
         differences = chart.differences(row, payload)
@@ -230,11 +217,11 @@ class Send:
     def _move(self, proposal: Proposal, state: ProposalState, **changes: object) -> Proposal:
         """Audit first, then the ledger: what cannot be recorded does not happen."""
         moved: Proposal = replace(proposal, state=state, version=proposal.version + 1, **changes)  # type: ignore[arg-type]
-        self._audit.append(
+        self.audit.append(
             moved.intent,
             {
                 "event": state.value.lower(),
-                "at": self._clock().isoformat(),
+                "at": self.clock().isoformat(),
                 "who": "send",
                 "attempt": moved.attempts,
                 "payload": moved.payload_hash,
@@ -242,7 +229,7 @@ class Send:
                 "filed": moved.filed_ref,
             },
         )
-        self._proposals.move(moved, expected_version=proposal.version)
+        self.proposals.move(moved, expected_version=proposal.version)
         return moved
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headwater.adapters.aws_errors import calling, error_code
-from headwater.adapters.dynamodb_items import Item, pack, unpack
+from headwater.adapters.dynamodb_items import Item, in_state, pack, unpack
 from headwater.model import MessageRecord, MessageState
 
 _FIELDS = tuple(field.name for field in fields(MessageRecord))
@@ -75,16 +75,8 @@ class DynamoDbInbox:
 
     def list(self, state: MessageState, *, limit: int = 100) -> Sequence[MessageRecord]:
         with calling("inbox.unavailable"):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                IndexName="by-state",
-                KeyConditionExpression="#state = :state",
-                ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues={":state": {"S": str(state)}},
-                ScanIndexForward=False,
-                PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 1000)},
-            )
-            return [_record(item) for page in pages for item in page["Items"]]
+            items = in_state(self._client, self._table, state, limit=limit, newest_first=True)
+            return [_record(item) for item in items]
 
     def advance(self, thread: str, event_time: datetime) -> bool:
         """One conditional UpdateItem. The same time again is True: it is most likely the same message, tried again."""

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headwater.adapters.aws_errors import calling, error_code
-from headwater.adapters.dynamodb_items import Item, pack, unpack
+from headwater.adapters.dynamodb_items import Item, in_state, pack, unpack
 from headwater.errors import Retry
 from headwater.model import Proposal, ProposalState
 
@@ -37,15 +37,7 @@ class DynamoDbProposals:
 
     def list(self, state: ProposalState, *, limit: int = 100) -> Sequence[Proposal]:
         with calling("ledger.unavailable"):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                IndexName="by-state",
-                KeyConditionExpression="#state = :state",
-                ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues={":state": {"S": str(state)}},
-                PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 1000)},
-            )
-            return [_proposal(item) for page in pages for item in page["Items"]]
+            return [_proposal(item) for item in in_state(self._client, self._table, state, limit=limit)]
 
     def move(self, proposal: Proposal, *, expected_version: int) -> None:
         """One conditional PutItem. Raises ValueError if `proposal` does not carry the next version: a lock whose
