@@ -207,5 +207,4 @@ JSON = st.recursive(
 def test_whatever_the_bytes_are_nothing_but_our_own_errors(content_type: str, body: bytes) -> None:
     feed = Feed(templates={"json": "json/x", "csv": "csv/x"})
     with contextlib.suppress(HeadwaterError):
-        for part in split(content_type, body, feed):
-            read(content_type, part, feed).unread()
+        assert all(read(content_type, part, feed).unread() is not None for part in split(content_type, body, feed))

@@ -8,6 +8,7 @@ identifier, as FHIR has it (references.html#logical), and never pretended to be 
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -83,19 +84,19 @@ def _numbers(resource: Resource) -> Iterator[tuple[str, str]]:
 # ----------------------------------------------------------------------------------------------------- one resource
 
 
-def _adopted(resource: Resource, id_: str, known: Mapping[str, str], ehr: str) -> Resource:
+def _adopted(resource: Resource, id_: str, known: dict[str, str], ehr: str) -> Resource:
     kind = resource["resourceType"]
     here: dict[str, str] = {}
     elsewhere: dict[str, Resource] = {}
     for reference in references(resource):
-        target = known.get(reference) or known.get(reference.partition("/_history/")[0])
-        if target:
+        target = known.get(reference)
+        if not target and (target := known.get(reference.partition("/_history/")[0])):
             here[reference] = target
-        elif logical := _logical(reference, ehr):
+        elif not target and (logical := _logical(reference, ehr)):
             elsewhere[reference] = logical
         if not target and kind != "Patient" and _is_patient(reference):
             raise Quarantine("convert.patient_several", place=kind, hint="it is about a patient who did not come along")
-    adopted = rewrite_references(resource, {**known, **here})
+    adopted = rewrite_references(resource, ChainMap(here, known) if here else known)
     if elsewhere:
         adopted = _with_logical(adopted, elsewhere)
     said = resource.get("meta")
