@@ -7,9 +7,10 @@ A person of several records is compared with all of them: what agrees with one o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile
@@ -19,7 +20,7 @@ from headwater.persons.profile import Profile
 _ALIKE = 0.90
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made a pair, and freezing doubles what that costs
 class Levels:
     """The outcome of each comparison, as words that `mappings/matching.toml` gives weights to."""
 
@@ -168,9 +169,15 @@ def _slip(one: str, other: str) -> bool:
 
 
 def _edits(one: str, other: str, most: int) -> bool:
-    from rapidfuzz.distance import OSA  # only when names differ: most pairs never need it
+    return abs(len(one) - len(other)) <= most and _distance()(one, other, score_cutoff=most) <= most
 
-    return OSA.distance(one, other, score_cutoff=most) <= most
+
+@cache
+def _distance() -> Callable[..., int]:
+    """Optimal string alignment; loaded when two names first differ, which most messages never do."""
+    from rapidfuzz.distance import OSA
+
+    return OSA.distance
 
 
 def _alike(one: str, other: str) -> bool:

@@ -116,7 +116,8 @@ def score(levels: Levels, policy: MatchingPolicy) -> float:
 
 def _weights(levels: Levels, policy: MatchingPolicy) -> list[float]:
     """What each comparison weighs; those that were never measured are left out."""
-    found = (policy.weights.get(name, {}).get(level) for name, level in cells(levels))
+    weights = policy.weights
+    found = [weights[name].get(level) for name, level in cells(levels) if name in weights]
     return [weight for weight in found if weight is not None]
 
 
@@ -159,7 +160,7 @@ def _kind(levels: Levels) -> str:
 def calibrated(log_odds: float, policy: MatchingPolicy) -> float:
     """The share of pairs with such a score that were one person where truth was known: a line between points."""
     points = policy.calibration
-    place = bisect_right(points, log_odds, key=lambda point: point[0])
+    place = bisect_right(points, (log_odds, 1.0))
     if place in (0, len(points)):
         return points[max(0, place - 1)][1]
     (x0, y0), (x1, y1) = points[place - 1], points[place]
