@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def _templates(mappings: Mappings, ehr: Ehr, own: Path) -> Iterator[Finding]:
     folders = template_folders(mappings.folder, ehr)
     if not any(own.rglob("*.liquid")):
         return
-    walk = _Walk(engine)
+    walk = _Walk(engine, folders)
     names = engine.folders.names()
     outbound = [operations.create.template for operations in ehr.write.values() if operations.create]
     for root in (*(name for name in names if _ROOT.match(name)), *ehr.feed.templates.values(), *outbound):
@@ -116,8 +116,9 @@ def _goes_by_another_name(path: Path, folders: Iterable[Path], seen: dict[str, N
 class _Walk:
     """What is met on the way from the roots."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, folders: Sequence[Path]) -> None:
         self.engine = engine
+        self._codes = [folder / "codes" for folder in folders]
         self.seen: dict[str, None] = {}
         self.findings: dict[Finding, None] = {}
         self.open_ended = False  # a template is named by a value: nobody knows which
@@ -172,18 +173,13 @@ class _Walk:
                 self._map(value.value, place)
 
     def _map(self, name: Any, place: str) -> None:
-        folders = [folder / "codes" for folder in _folders(self.engine)]
-        if name and not any((folder / f"{name}.csv").is_file() for folder in folders):
+        if name and not any((folder / f"{name}.csv").is_file() for folder in self._codes):
             self._add(place, "lint.missing_codes", f"no code map 'codes/{name}.csv' in the mapping's folders")
 
     def _add(self, place: str, code: str, hint: str) -> None:
         if code == "convert.template_syntax" and hint.startswith("unknown filter"):
             code = "lint.unknown_filter"
         self.findings[Finding(place, ERROR, code, hint)] = None
-
-
-def _folders(engine: Engine) -> list[Path]:
-    return engine.folders._folders
 
 
 def _placed(finding: Finding, engine: Engine, mappings: Path, own: Path) -> Finding:
