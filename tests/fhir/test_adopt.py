@@ -95,6 +95,12 @@ def test_facts_about_a_patient_who_did_not_come_along_are_refused(who: str) -> N
     assert (error.value.code, error.value.place) == ("convert.patient_several", "Observation")
 
 
+def test_facts_about_a_contained_patient_are_refused() -> None:
+    with pytest.raises(Quarantine) as error:
+        adopt([("", ANA), ("", result("#p", contained=[{"resourceType": "Patient", "id": "p"}]))], "north")
+    assert (error.value.code, error.value.place) == ("convert.patient_several", "Observation.contained")
+
+
 def test_a_patient_may_name_another_one_as_a_link() -> None:
     linked = {**ANA, "link": [{"other": {"reference": "Patient/b"}, "type": "seealso"}]}
     (patient,) = adopt([("", linked)], "north")

@@ -86,6 +86,10 @@ def _numbers(resource: Resource) -> Iterator[tuple[str, str]]:
 
 def _adopted(resource: Resource, id_: str, known: dict[str, str], ehr: str) -> Resource:
     kind = resource["resourceType"]
+    contained = resource.get("contained")
+    for one in contained if isinstance(contained, list) else ():
+        if isinstance(one, dict) and one.get("resourceType") == "Patient":
+            raise Quarantine("convert.patient_several", place=f"{kind}.contained", hint="a patient is no one's part")
     here: dict[str, str] = {}
     elsewhere: dict[str, Resource] = {}
     for reference in references(resource):
