@@ -128,6 +128,11 @@ def test_a_root_that_is_only_an_oid_identifies_no_entry() -> None:
     assert len(set(conditions)) == 2
 
 
+def test_entries_that_share_an_id_are_still_several() -> None:
+    same = CCD.replace(b'extension="R-1-2"', b'extension="R-1-1"').replace(b'extension="P-2"', b'extension="P-1"')
+    assert kinds(take(same, CCDA)) == kinds(take(CCD, CCDA))
+
+
 def test_a_large_document_becomes_as_many_results() -> None:
     assert kinds(take(ccd(20), CCDA)).count("Observation") == 20
 
