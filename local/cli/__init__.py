@@ -19,6 +19,7 @@ Start with:   headwater run --auto        the whole way, once, with a demo feed
               headwater send FILE --ehr epic
               headwater quarantine list
               headwater review list
+Mapping:      headwater convert FILE --ehr epic; headwater try mappings/ehrs/epic; headwater lint
 """
 
 
