@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from headwater.model import Person, SourceRecord, Traits, Verdict
-from headwater.persons.grade import calibrated, grade, grade_person, still_same
+from headwater.model import Grade, Person, SourceRecord, Traits, Verdict
+from headwater.persons.grade import calibrated, grade, grade_person, only_one, still_same
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import profile_of
 from tests.persons.conftest import person
@@ -158,3 +158,36 @@ def test_a_combination_that_was_never_weighed_is_not_certain(policy: MatchingPol
 def test_confidence_follows_the_calibration_line(policy: MatchingPolicy) -> None:
     line = replace(policy, calibration=((-1.0, 0.1), (1.0, 0.5)))
     assert [calibrated(x, line) for x in (-9, -1, 0, 1, 9)] == pytest.approx([0.1, 0.1, 0.3, 0.5, 0.5])
+
+
+def test_what_agrees_with_any_record_agrees_with_the_person(policy: MatchingPolicy) -> None:
+    incoming = profile_of(person("Jon Quintero", **HOME | PHONE), policy)
+    both = grade_person(incoming, of(person(**PHONE), person(**HOME)), policy)
+    assert "address, phone or insurance equal in more than one" in both.evidence
+    assert both.verdict is Verdict.SAME
+
+
+def test_two_live_mrns_pass_by_the_score_alone_and_say_so(policy: MatchingPolicy) -> None:
+    known = person("Jonathan Paul Quintero", ids="MR:77 SS:219345678", **HOME | PHONE)
+    mrn, ssn = known.identifiers
+    found = grade(known, replace(known, identifiers=(replace(mrn, value="78"), ssn)), policy)
+    assert found.verdict is Verdict.SAME
+    assert found.evidence[0] == "caution: two live MRNs of one authority"
+
+
+@pytest.mark.parametrize(
+    ("confidences", "place"),
+    [((0.9999,), 0), ((0.03, 0.9999), 1), ((0.9999, 0.6), None), ((0.99,), None), ((0.9951, 0.45), None), ((), None)],
+)
+def test_one_is_linked_when_nobody_else_is_likely(
+    confidences: tuple[float, ...], place: int | None, policy: MatchingPolicy
+) -> None:
+    link = policy.thresholds.link
+    grades = [Grade(Verdict.SAME if one >= link else Verdict.POSSIBLE, one) for one in confidences]
+    assert only_one(grades, policy) == place
+
+
+def test_the_odds_of_many_others_count_against_the_best(policy: MatchingPolicy) -> None:
+    others = [Grade(Verdict.POSSIBLE, 0.4)] * 5
+    assert only_one([Grade(Verdict.SAME, 0.996), *others], policy) is None
+    assert only_one([Grade(Verdict.SAME, 0.9999), *others], policy) == 0
