@@ -133,6 +133,13 @@ def test_entries_that_share_an_id_are_still_several() -> None:
     assert kinds(take(same, CCDA)) == kinds(take(CCD, CCDA))
 
 
+def test_entries_of_two_patients_that_share_an_id_are_two() -> None:
+    """Vendors copy ids out of HL7's examples into every document."""
+    other = CCD.replace(b'extension="8842017"', b'extension="8842018"')
+    ours, theirs = ({one["id"] for one in take(body, CCDA).resources} for body in (CCD, other))
+    assert not ours & theirs
+
+
 def test_a_large_document_becomes_as_many_results() -> None:
     assert kinds(take(ccd(20), CCDA)).count("Observation") == 20
 
