@@ -54,6 +54,12 @@ def test_without_an_id_the_number_counts_and_without_a_number_the_content() -> N
     assert changed["id"] != told[0][1]["id"]
 
 
+def test_results_that_share_an_accession_number_are_still_several() -> None:
+    shared = [result("Patient/a", identifier=[{"system": "acc", "value": "1"}], value=value) for value in (1, 2)]
+    _, first, second = adopt([("", ANA), *(("", one) for one in shared)], "north")
+    assert first["id"] != second["id"]
+
+
 def test_resources_without_ids_may_refer_to_each_other() -> None:
     report = {
         "resourceType": "DiagnosticReport",

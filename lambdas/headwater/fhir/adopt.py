@@ -22,6 +22,8 @@ from headwater.model import Resource
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _ABSOLUTE_PATIENT = re.compile(r"https?://\S+/Patient/[A-Za-z0-9\-.]{1,64}")
 _SEARCH = re.compile(r"([A-Z][A-Za-z]+)\?identifier=(?:([^|&]*)\|)?([^|&]+)")
+# What a number names once and for all. Results and the like share theirs: an accession number is that of many.
+_NUMBERED = frozenset({"Patient", "Practitioner", "Organization", "Encounter", "Location", "Device"})
 _SORTED = orjson.OPT_SORT_KEYS
 _MR = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
 # What a server says of its own copy (FHIR R4 resource.html#Meta).
@@ -57,6 +59,8 @@ def _known_id(resource: Resource, ehr: str) -> str:
     kind, said = resource["resourceType"], resource.get("id")
     if isinstance(said, str) and said:
         return content_id(ehr, kind, "fhir", said)
+    if kind not in _NUMBERED:
+        return ""
     return next((content_id(ehr, kind, system, value) for system, value in _numbers(resource)), "")
 
 
