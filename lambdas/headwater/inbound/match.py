@@ -51,10 +51,10 @@ def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: Matchin
     """
     record = record_of(converted, ehr_id, policy)
     profile = profile_of(record.traits, policy)
-    keys = profile_keys(profile, policy)
-    if len(keys) > _MOST_KEYS:
+    keys, lookups = profile_keys(profile, policy), lookup_keys(profile, policy)
+    if len(lookups) > _MOST_KEYS:
         raise Hold("match.too_much", place="Patient", hint="more names, phones and ids than one human has")
-    seen = index.find(record.key, lookup_keys(profile, policy), likely=person_id_of(record.key))
+    seen = index.find(record.key, lookups, likely=person_id_of(record.key))
     if seen.known:
         person = _known(record, seen.known, seen, keys, index, policy)
     else:

@@ -83,6 +83,8 @@ def family_words(text: str) -> tuple[str, ...]:
 
 def generation(suffix: str, family: str = "") -> int:
     """1 for Sr, 2 for Jr or II, 3 for III …; 0 when neither the suffix nor the end of the family name says."""
+    if not suffix and family.isalpha():
+        return 0
     for text in (suffix, *name_words(family)[1:][-1:]):
         for word in name_words(text):
             if word in _GENERATIONS:
