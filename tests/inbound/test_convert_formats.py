@@ -128,6 +128,14 @@ def test_a_root_that_is_only_an_oid_identifies_no_entry() -> None:
     assert len(set(conditions)) == 2
 
 
+@pytest.mark.parametrize(("unit", "code"), [("kg", "kg"), ("lbs", "[lb_av]"), ("F", None)])
+def test_a_unit_that_is_none_of_ucum_is_mapped_or_has_no_code(unit: str, code: str | None) -> None:
+    body = CCD.replace(b'value="63.4" unit="kg"', f'value="63.4" unit="{unit}"'.encode())
+    found = [one["valueQuantity"] for one in take(body, CCDA).resources if "valueQuantity" in one]
+    (weight,) = [one for one in found if one["value"] == 63.4]
+    assert (weight["unit"], weight.get("code")) == (unit, code)
+
+
 def test_entries_that_share_an_id_are_still_several() -> None:
     same = CCD.replace(b'extension="R-1-2"', b'extension="R-1-1"').replace(b'extension="P-2"', b'extension="P-1"')
     assert kinds(take(same, CCDA)) == kinds(take(CCD, CCDA))
