@@ -57,7 +57,8 @@ bench: $(READY)  ## benchmarks; ratios within one run
 	$(if $(FHIR_CONVERTER),$(BIN)/python bench/engine.py $(FHIR_CONVERTER),@echo "bench/engine.py: make bench FHIR_CONVERTER=path of a checkout of microsoft/FHIR-Converter")
 
 lock: $(READY)   ## pin every dependency by hash, no registry address in any file
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --extra infra --extra local --extra test --extra build \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --python-platform aarch64-manylinux_2_28 --python-version 3.14 --generate-hashes \
 	  --no-emit-index-url --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer \

@@ -150,5 +150,3 @@ class Watch(Protocol):
     """One line in the log and one metric per step. Ids and codes only."""
 
     def note(self, step: str, outcome: str, *, milliseconds: float = 0.0, **ids: str | int | float) -> None: ...
-
-
