@@ -81,6 +81,17 @@ def test_a_timeout_before_the_commit_is_resent_once_after_the_commit_window(desk
     assert (desk.clock() - started).total_seconds() >= window
 
 
+def test_a_resend_asks_again_who_the_patient_is(desk: Desk) -> None:
+    desk.chart.faults = ["drop_before_commit"]
+    intent = desk.approved().intent
+    with pytest.raises(Retry, match=r"send\.outcome_unknown"):
+        desk.send(intent)
+    system = desk.ehrs[TARGET].patient.identifier_system
+    desk.chart.patients[0] = patient(system, "M77120", id="p-merged")
+    assert run(desk, intent) is ProposalState.NEEDS_HUMAN
+    assert desk.chart.posts == 1
+
+
 def test_after_two_lost_attempts_a_person_decides(desk: Desk) -> None:
     desk.chart.faults = ["drop_before_commit", "drop_before_commit"]
     assert run(desk, desk.approved().intent) is ProposalState.NEEDS_HUMAN

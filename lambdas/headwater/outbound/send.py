@@ -71,14 +71,9 @@ class Send:
 
     def _first_try(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
         """The last questions, with the chart as it is now: in time, the same patient, not there already?"""
-        if self.clock().isoformat() >= proposal.expires_at:
-            return self._move(proposal, ProposalState.EXPIRED, reason="send.expired")
-        try:
-            who = identity(proposal.person_id, proposal.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
-        except Refuse as refusal:
-            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason=refusal.code)
-        if (who.link, who.patient_ref) != (proposal.link, proposal.patient_ref):
-            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.identity_changed")
+        objection = self._objection(proposal, ehr, api)
+        if objection is not None:
+            return self._move(proposal, objection[0], reason=objection[1])
         looked = self._look(proposal, operation, api)
         if looked is None:
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.patient_moved")
@@ -89,6 +84,18 @@ class Send:
         if any(chart.same_fact(row, payload) for row in rows):
             return self._move(proposal, ProposalState.ALREADY_PRESENT, reason="send.same_fact_in_chart")
         return self._write(proposal, ehr, operation, api)
+
+    def _objection(self, proposal: Proposal, ehr: Ehr, api: EhrApi) -> tuple[ProposalState, str] | None:
+        """Why these bytes must not leave now, first time or again: too late, or not certainly the same patient."""
+        if self.clock().isoformat() >= proposal.expires_at:
+            return ProposalState.EXPIRED, "send.expired"
+        try:
+            who = identity(proposal.person_id, proposal.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
+        except Refuse as refusal:
+            return ProposalState.NEEDS_HUMAN, refusal.code
+        if (who.link, who.patient_ref) != (proposal.link, proposal.patient_ref):
+            return ProposalState.NEEDS_HUMAN, "send.identity_changed"
+        return None
 
     def _look(self, proposal: Proposal, operation: Operation, api: EhrApi) -> tuple[Resource, list[Resource]] | None:
         """The payload and the chart's rows like it; None when the EHR points elsewhere, for the patient was merged."""
@@ -174,6 +181,8 @@ class Send:
                 self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.sender_died")
             raise Retry("send.outcome_unknown", place=proposal.ehr, after=int(min(60, left)) + 1)
         if proposal.attempts >= MOST_ATTEMPTS:
+            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.outcome_not_provable")
+        if self._objection(proposal, ehr, api) is not None:  # it may be there, and must not be sent again: look into it
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.outcome_not_provable")
         return self._write(proposal, ehr, operation, api)
 
