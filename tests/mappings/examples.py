@@ -1,7 +1,7 @@
 """The golden pairs: each `examples/<name>.hl7` (.xml, .fhir, .jsonl, .csv) and the `<name>.json` that it becomes, for
 the base and for each EHR.
 
-    PYTHONPATH=lambdas:. python -m tests.mappings.examples      # write what is made now; then read the diff
+    headwater try mappings/base --accept      # write what is made now; then read the diff
 
 What changes with every edit of a mapping (its version in Provenance) is left out of the JSON files.
 """
@@ -9,12 +9,10 @@ What changes with every edit of a mapping (its version in Provenance) is left ou
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from headwater.ehrs import Ehr, load
 from headwater.ehrs.engines import engine_for
@@ -82,28 +80,3 @@ def examples() -> Iterator[Example]:
     for message in sorted(MAPPINGS.glob("ehrs/*/examples/*")):
         if message.suffix in CONTENT_TYPES:
             yield Example(message, ehrs()[message.parts[-3]])
-
-
-def written(converted: Converted) -> dict[str, Any]:
-    """A conversion as its JSON file has it."""
-    resources: list[dict[str, Any]] = json.loads(json.dumps(converted.resources))
-    for agent in resources[-1]["agent"]:
-        if agent["who"].get("identifier", {}).get("system") == "urn:headwater:mappings":
-            del agent["who"]["identifier"], agent["who"]["display"]
-    return {
-        "kind": converted.kind,
-        "event_time": converted.event_time.isoformat(),
-        "unread": list(converted.unread),
-        "resources": resources,
-    }
-
-
-def main() -> None:
-    for example in examples():
-        text = json.dumps(written(example.convert()), ensure_ascii=False, indent=1)
-        example.expected.write_text(f"{text}\n", encoding="utf-8")
-        print(example)
-
-
-if __name__ == "__main__":
-    main()

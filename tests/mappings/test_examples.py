@@ -9,7 +9,8 @@ import pytest
 
 from headwater.fhir.references import references
 from headwater.fhir.validate import validate
-from tests.mappings.examples import Example, examples, written
+from local.analyst.examples import written
+from tests.mappings.examples import Example, examples
 
 ALL = list(examples())
 
