@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote
@@ -28,6 +28,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 from local.aws.clients import ACCOUNT, Resource, resources
 from local.aws.lambda_runtime import Function, Outcome, Runtime
 from local.aws.tokens import LIFETIME, Issuer, TokenRefused
+from local.loopback import LoopbackHandler
 
 JSON = {"content-type": "application/json"}
 
@@ -238,10 +239,7 @@ def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -
     return Answer(status, {**JSON, **(headers or {})}, json.dumps({"message": text}).encode())
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
+class _Handler(LoopbackHandler):
     gateway: Gateway
 
     def _serve(self) -> None:
@@ -261,9 +259,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: a path may hold an id; the function logs what it did."""
 
 
 def main(arguments: list[str] | None = None) -> None:

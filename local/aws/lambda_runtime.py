@@ -19,11 +19,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from local.aws.clients import ACCOUNT, CREDENTIALS, REGION, Resource
+from local.loopback import LoopbackHandler
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = ROOT / "local" / "child.py"
@@ -273,10 +274,7 @@ class _RuntimeApi:
         self._server.server_close()
 
 
-class _RuntimeHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # with buffered writes: else every event waits 40 ms for a delayed ACK
-    wbufsize = -1
+class _RuntimeHandler(LoopbackHandler):
     worker: _Worker
 
     def do_GET(self) -> None:
@@ -321,9 +319,6 @@ class _RuntimeHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: the function's own log says what matters."""
 
 
 def _parsed(answer: bytes) -> Any:

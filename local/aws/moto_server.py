@@ -21,7 +21,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -30,6 +30,7 @@ from local.aws.clients import ACCOUNT, REGION
 from local.aws.journal import Journal, Request
 from local.aws.moment import MOMENT, install
 from local.aws.recorded import records
+from local.loopback import LoopbackHandler
 
 READS = (
     "Get",
@@ -201,10 +202,7 @@ def build(data: Path, *, base_url: str, healthlake_url: str) -> LocalAws:
     return LocalAws(Journal(data / "journal.jsonl"), application)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # with buffered writes: else every call waits 40 ms for a delayed ACK
-    wbufsize = -1
+class _Handler(LoopbackHandler):
     aws: LocalAws
 
     def _serve(self) -> None:
@@ -243,9 +241,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(response.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: a line per request would drown the errors."""
 
 
 def _local(path: str, aws: LocalAws) -> Response:

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError
 
 from local.aws.clients import REGION, Resource, client, resources
 from local.aws.lambda_runtime import Function, Outcome, Runtime
+from local.loopback import LoopbackHandler
 
 PAYLOAD_LIMIT = 6_000_000  # bytes of an event; Lambda cuts batches to fit
 PATIENCE = 2  # seconds of a long poll
@@ -260,7 +261,7 @@ def deployed(endpoint: str) -> list[EventSourceMapping]:
     ]
 
 
-class _Status(BaseHTTPRequestHandler):
+class _Status(LoopbackHandler):
     pollers: Sequence[Poller] = ()
 
     def do_GET(self) -> None:
@@ -270,9 +271,6 @@ class _Status(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
 
 
 def main(arguments: list[str] | None = None) -> None:

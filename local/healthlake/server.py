@@ -14,9 +14,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import orjson
@@ -26,6 +25,7 @@ from headwater.model import Resource
 from local.healthlake import bundles, sigv4
 from local.healthlake.rest import Answered, Asked, Datastore, Refused, Validate
 from local.healthlake.versions import Versions
+from local.loopback import LoopbackHandler
 
 _FHIR = re.compile(r"/datastore/(?P<store>[A-Za-z0-9\-]+)/r4(?P<path>/.*)?")
 
@@ -116,10 +116,7 @@ class _Server(ThreadingHTTPServer):
     stand_in: StandIn
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # with buffered writes: else every answer waits 40 ms for a delayed ACK
-    wbufsize = -1
+class _Handler(LoopbackHandler):
     server: _Server
 
     def _serve(self) -> None:
@@ -140,9 +137,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: paths hold ids, and a line per request would drown the errors."""
 
 
 def serve(folder: Path, *, port: int = 0, manners: Manners | None = None) -> _Server:
