@@ -20,7 +20,7 @@ LARGE = 1024  # strings at least this long are charged one by one; shorter ones 
 class Limits:
     """Per render: wall-clock `seconds`, `turns` of all loops and partials together, `depth` of partials in partials,
     `output` in characters, `string` for one string made by a filter, `work` for all large strings together.
-    Per template: `source` in characters and `nesting` of blocks and expressions."""
+    Per template: `source` in characters; how deep blocks nest is the parser's own limit."""
 
     seconds: float = 10.0
     turns: int = 500_000
@@ -30,7 +30,6 @@ class Limits:
     work: int = 256_000_000
     items: int = 100_000
     source: int = 1_000_000
-    nesting: int = 80
 
 
 class Meter:

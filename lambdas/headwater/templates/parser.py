@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from headwater.templates.errors import SYNTAX, TemplateError, place_of
-from headwater.templates.expressions import Reader
+from headwater.templates.expressions import NESTING, Reader
 from headwater.templates.lexer import Lines, SourceError, Token, tokens
 from headwater.templates.nodes import (
     Assign,
@@ -30,7 +30,6 @@ from headwater.templates.nodes import (
 )
 
 Body = tuple[Statement, ...]
-NESTING = 80
 
 
 class Parser:
