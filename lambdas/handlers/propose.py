@@ -10,4 +10,4 @@ from headwater import bootstrap
 
 def handler(event: dict[str, Any], context: object) -> Mapping[str, Any]:
     app = bootstrap.app()
-    return app.batch(event, context, lambda delivery: app.propose(delivery.body))
+    return app.batch(event, context, app.propose)

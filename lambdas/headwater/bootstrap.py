@@ -53,8 +53,8 @@ class App:
     def ingest(self, delivery: Delivery) -> None:
         self._ingest(delivery)
 
-    def propose(self, request: str) -> Proposal:
-        return self._propose(request)
+    def propose(self, delivery: Delivery) -> Proposal:
+        return self._propose(delivery.body)
 
     def send(self, delivery: Delivery) -> Proposal:
         return self._send(delivery.body, receives=delivery.receives)
@@ -198,5 +198,4 @@ class App:
     @cached_property
     def engine_for(self) -> Callable[[Ehr], Engine]:
         """An EHR's templates: its own folders first, then those it is like, then base."""
-
         return engine_for(self.settings.mappings)

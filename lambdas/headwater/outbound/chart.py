@@ -13,7 +13,7 @@ from typing import Any
 
 from headwater.ehrs import Operation
 from headwater.model import Answer, Resource
-from headwater.outbound.gates.loop import resource_marker
+from headwater.outbound.gates.loop import carries
 from headwater.ports import EhrApi
 
 # If one of these is lost or changed, the row says something else than what was signed: an incident, not a loss.
@@ -30,7 +30,7 @@ def rows_like(payload: Resource, operation: Operation, api: EhrApi) -> tuple[Ans
 
 def ours(rows: Iterable[Resource], marker: str) -> Resource | None:
     """The row that carries our marker."""
-    return next((row for row in rows if resource_marker(row, marker)), None)
+    return next((row for row in rows if carries(row, marker)), None)
 
 
 def same_fact(row: Resource, payload: Resource) -> bool:

@@ -180,9 +180,8 @@ class Send:
             if proposal.state is not ProposalState.OUTCOME_UNKNOWN:
                 self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.sender_died")
             raise Retry("send.outcome_unknown", place=proposal.ehr, after=int(min(60, left)) + 1)
-        if proposal.attempts >= MOST_ATTEMPTS:
-            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.outcome_not_provable")
-        if self._objection(proposal, ehr, api) is not None:  # it may be there, and must not be sent again: look into it
+        # It may be there all the same: what must not be sent again is for a person to look into.
+        if proposal.attempts >= MOST_ATTEMPTS or self._objection(proposal, ehr, api) is not None:
             return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.outcome_not_provable")
         return self._write(proposal, ehr, operation, api)
 

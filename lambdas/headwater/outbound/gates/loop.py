@@ -5,6 +5,8 @@ An echo of our own write carries the marker that the outbound template put in; a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from headwater.errors import Refuse
 from headwater.model import Resource, WriteRequest
 
@@ -22,27 +24,19 @@ def loop(request: WriteRequest) -> None:
         raise Refuse("loop.to_its_origin", place="origin.ehr", hint="an EHR is not told what it said itself")
     if request.hops > MOST_HOPS:
         raise Refuse("loop.too_many_hops", place="hops", hint=f"a fact travels at most {MOST_HOPS} hop")
-    if bears_marker(request.resource):
+    if any(text.startswith(MARKER_PREFIX) for text in _texts(request.resource)):
         raise Refuse("loop.own_echo", place="resource", hint="this fact is the echo of a write-back of ours")
 
 
-def bears_marker(value: object) -> bool:
-    """Whether any string inside starts with our marker: notes, identifiers and titles are all carriers."""
+def carries(resource: Resource, marker: str) -> bool:
+    """Whether a chart row carries exactly this marker (an EHR may have added text around it)."""
+    return any(marker in text for text in _texts(resource))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every string inside: notes, identifiers and titles are all carriers."""
     if isinstance(value, str):
-        return value.startswith(MARKER_PREFIX)
-    if isinstance(value, dict):
-        return any(bears_marker(inner) for inner in value.values())
-    return isinstance(value, list) and any(bears_marker(inner) for inner in value)
-
-
-def resource_marker(resource: Resource, marker: str) -> bool:
-    """Whether a chart row carries exactly this marker (an EHR may have added text after it)."""
-    return _contains(resource, marker)
-
-
-def _contains(value: object, marker: str) -> bool:
-    if isinstance(value, str):
-        return marker in value
-    if isinstance(value, dict):
-        return any(_contains(inner, marker) for inner in value.values())
-    return isinstance(value, list) and any(_contains(inner, marker) for inner in value)
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
