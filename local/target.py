@@ -79,13 +79,8 @@ class Target:
         return App(Settings.from_environment(self.environment))
 
     def client(self, service: str) -> Any:
-        """A boto3 client, made once."""
-        import boto3
-
-        made: dict[str, Any] = self.__dict__.setdefault("_clients", {})
-        if service not in made:
-            made[service] = boto3.Session().client(service)
-        return made[service]
+        """A boto3 client, the one that headwater's own adapters use."""
+        return clients.client(service)
 
     def leave(self, body: bytes, name: str) -> str:
         """Put a message that is too large for SQS where ingest can fetch it; gives its `s3://` location."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from headwater.inbound.accept import message_key
 from local.cli.options import add_target, target_of
 from local.feed_message import LARGEST_BODY, envelope
 
@@ -45,7 +45,7 @@ def send(options: argparse.Namespace) -> int:
         else:
             message = envelope(body, options.ehr, options.content_type)
         sqs.send_message(QueueUrl=url, MessageGroupId=options.group or options.ehr, **message)
-        print(f"{file}  {options.ehr}/{hashlib.sha256(body).hexdigest()}")
+        print(f"{file}  {message_key(options.ehr, body)}")
     return 0
 
 

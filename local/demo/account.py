@@ -6,7 +6,6 @@ holds, the ledger for its rows, and the EHRs' charts for theirs.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,20 +16,20 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from headwater.inbound.accept import UNKNOWN_SENDER
+from headwater.inbound.accept import UNKNOWN_SENDER, message_key
 from headwater.model import MessageRecord, MessageState, Proposal, ProposalState, Resource
-from headwater.outbound.gates.loop import marker_of, resource_marker
+from headwater.outbound.gates.loop import carries, marker_of
 from local.demo.clinician import leaves
 from local.demo.feed import Demo
 from local.target import Target
 
 MANY = 100_000
 QUIET = 3.0  # seconds in which nothing moves, before a run is over
-_MOVING = (ProposalState.APPROVED, ProposalState.SENDING, ProposalState.OUTCOME_UNKNOWN, ProposalState.ACCEPTED_BY_EHR)
+_MOVING = tuple(state for state in ProposalState if not state.final and state is not ProposalState.PROPOSED)
 
 
 class Progress:
-    """Looks at inbox and ledger every half second, and knows when all is done."""
+    """What inbox and ledger say, each time it looks, and whether all is done."""
 
     def __init__(self, target: Target, feed: Demo, *, auto: bool, timeout: float) -> None:
         self._target = target
@@ -93,10 +92,7 @@ def _bar(count: int, of: int) -> Text:
 def message_keys(target: Target, feed: Demo) -> list[str]:
     """The inbox keys of what is sent, one a sending: sender and SHA-256 of the bytes; a repeat has the same key."""
     known = target.app.ehrs
-    return [
-        f"{one.ehr if one.ehr in known else UNKNOWN_SENDER}/{hashlib.sha256(one.body).hexdigest()}"
-        for one in feed.sendings
-    ]
+    return [message_key(one.ehr if one.ehr in known else UNKNOWN_SENDER, one.body) for one in feed.sendings]
 
 
 def records_of(target: Target) -> dict[str, MessageRecord]:
@@ -210,7 +206,7 @@ def _as_expected(state: MessageState, expected: str) -> bool:
 
 def _copies(proposal: Proposal, chart: Sequence[Resource]) -> int:
     """Rows of the chart that are this intent's: by its marker, or where the EHR keeps none, by the reference."""
-    marked = [row for row in chart if resource_marker(row, marker_of(proposal.intent))]
+    marked = [row for row in chart if carries(row, marker_of(proposal.intent))]
     if marked:
         return len(marked)
     return sum(f"{row.get('resourceType')}/{row.get('id')}" == proposal.filed_ref for row in chart)

@@ -26,13 +26,14 @@ def _session() -> Any:
 
 
 @cache
-def _made(service: str) -> Any:
+def client(service: str) -> Any:
+    """The client of a service, always the same one."""
     return _session().client(service, config=_CONFIG)
 
 
 def forget() -> None:
     """Drop what was made, for a process that turns to another AWS: the command line does, a Lambda never."""
-    _made.cache_clear()
+    client.cache_clear()
     _session.cache_clear()
 
 
@@ -42,16 +43,16 @@ def credentials() -> Any:
 
 
 def dynamodb() -> Any:
-    return _made("dynamodb")
+    return client("dynamodb")
 
 
 def s3() -> Any:
-    return _made("s3")
+    return client("s3")
 
 
 def secretsmanager() -> Any:
-    return _made("secretsmanager")
+    return client("secretsmanager")
 
 
 def sqs() -> Any:
-    return _made("sqs")
+    return client("sqs")

@@ -68,13 +68,13 @@ def accept_bytes(
     fault: Quarantine | None = None,
 ) -> Accepted:
     """Archive and note one message; also each part of a batch, which becomes a message of its own."""
-    digest = hashlib.sha256(body).hexdigest()
+    key = message_key(ehr, body)
     envelope = Envelope(
-        key=f"{ehr}/{digest}",
+        key=key,
         ehr=ehr,
         content_type=content_type,
         body=body,
-        archive_key=f"raw/{ehr}/{digest}",
+        archive_key=f"raw/{key}",
         sender_id=sender_id[:128],
     )
     archive.put(envelope.archive_key, body, content_type)
@@ -89,6 +89,11 @@ def accept_bytes(
         sender_id=envelope.sender_id,
     )
     return Accepted(envelope, inbox.open(record), fault)
+
+
+def message_key(ehr: str, body: bytes) -> str:
+    """What a message is called: its sender and its bytes."""
+    return f"{ehr}/{hashlib.sha256(body).hexdigest()}"
 
 
 def _read_body(delivery: Delivery, archive: Archive) -> tuple[bytes, Quarantine | None]:
