@@ -63,6 +63,16 @@ def test_what_is_empty_reads_as_nothing(raw: str) -> None:
     assert segment.field(2) is None
 
 
+def test_a_header_without_delimiters_is_refused_with_its_place() -> None:
+    with pytest.raises(Quarantine) as refused:
+        parse(b"MSH||LAB|NORTH", EASTERN)
+    assert (refused.value.code, refused.value.place) == ("convert.not_hl7", "MSH-2")
+
+
+def test_a_group_of_segments_prints_as_nothing() -> None:
+    assert [str(group) for group in read("OBR|1", "OBX|1").groups("OBR")] == [""]
+
+
 def test_an_explicit_null_is_told_apart_from_silence() -> None:
     message = read('PID|1||A1||""||""')
     assert message.nulls() == ("PID-5", "PID-7")

@@ -26,6 +26,10 @@ class Group:
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = segments
 
+    def __str__(self) -> str:
+        """Segments have no text of their own: a template that prints a group prints nothing."""
+        return ""
+
     def lookup(self, name: str | int) -> object:
         """The first segment of that name, `segments`, or None."""
         if name == "segments":

@@ -64,7 +64,7 @@ def _encoding(header: str, charset: str, zone: tzinfo) -> Encoding:
         raise Quarantine("convert.truncated", place="MSH-2", hint="the header ends before its delimiters")
     field = header[3]
     declared = header[4:].partition(field)[0]
-    marks = [*declared[:4], "", "", ""][:4]
+    marks = [*declared[:4], "", "", "", ""][:4]
     component, repetition, escape, subcomponent = marks
     used = [field, *declared[:4]]
     if not component or len(set(used)) != len(used) or any(mark.isalnum() or mark.isspace() for mark in used):
