@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headwater.outbound.send import Send
     from headwater.persons.policy import MatchingPolicy
     from headwater.pipeline import Ingest
-    from headwater.ports import Archive, AuditLog, EhrApis, Inbox, PersonIndex, Proposals, Queue, Watch
+    from headwater.ports import Archive, AuditLog, Clock, EhrApis, Inbox, PersonIndex, Proposals, Queue, Watch
     from headwater.templates.engine import Engine
 
 
@@ -37,10 +37,11 @@ def now() -> datetime:
 
 
 class App:
-    """Everything wired, each part made when it is first used."""
+    """Everything wired, each part made when it is first used. The drill moves its `clock`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = now) -> None:
         self.settings = settings
+        self.clock = clock
 
     # ----------------------------------------------------------------------------------------- what handlers call
 
@@ -79,7 +80,7 @@ class App:
             fhir=HealthLakeFhirStore(self.settings.fhir_endpoint, clients.credentials(), self.settings.region),
             write_queue=self._queue(self.settings.write_queue_url),
             watch=self.watch,
-            clock=now,
+            clock=self.clock,
         )
 
     @cached_property
@@ -95,7 +96,7 @@ class App:
             proposals=self.proposals,
             audit=self.audit,
             watch=self.watch,
-            clock=now,
+            clock=self.clock,
         )
 
     @cached_property
@@ -110,7 +111,7 @@ class App:
                 index=self.persons,
                 send_queue=self._queue(self.settings.send_queue_url),
                 watch=self.watch,
-                clock=now,
+                clock=self.clock,
             )
         )
 
@@ -126,7 +127,7 @@ class App:
             proposals=self.proposals,
             audit=self.audit,
             watch=self.watch,
-            clock=now,
+            clock=self.clock,
         )
 
     # --------------------------------------------------------------------------------------------------- the ports
