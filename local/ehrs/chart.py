@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Protocol
 
 from headwater.model import Resource
 
@@ -35,8 +35,16 @@ CREATE TABLE IF NOT EXISTS jti (value TEXT PRIMARY KEY);
 _FIRST_NUMBER = 12_000_001
 
 
-class Clock:
-    """Seconds since the epoch; the drill moves it forward."""
+class Clock(Protocol):
+    """Seconds since the epoch, and how to move on."""
+
+    def __call__(self) -> float: ...
+
+    def advance(self, seconds: float) -> None: ...
+
+
+class WallClock:
+    """The real time, and what it was moved ahead by."""
 
     def __init__(self) -> None:
         self._ahead = 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from headwater.ehrs import Auth, Ehr
 from headwater.model import Resource
 from local.ehrs.back_door import BackDoor
 from local.ehrs.behaviour import behaviour_of
-from local.ehrs.chart import Chart, Clock
+from local.ehrs.chart import Chart, Clock, WallClock
 from local.ehrs.faults import Effects, Faults, outcome
 from local.ehrs.oauth import Refused, Registrar, allows
 from local.ehrs.rest import Reply, Rest
@@ -28,12 +28,24 @@ _FHIR_JSON = "application/fhir+json;charset=UTF-8"
 
 
 class SimulatedEhr:
-    """One EHR on one port; `port` 0 takes a free one. Data lies in `data/<ehr>.sqlite`."""
+    """One EHR on one port; `port` 0 takes a free one. Data lies in `data/<ehr>.sqlite`.
 
-    def __init__(self, ehr: Ehr, *, data: Path, port: int = 0) -> None:
+    `clock` and `sleep` are given by those who make time up: the drill, in which a wait is a step of the clock.
+    """
+
+    def __init__(
+        self,
+        ehr: Ehr,
+        *,
+        data: Path,
+        port: int = 0,
+        clock: Clock | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.ehr = ehr
         self.behaviour = behaviour_of(ehr)
-        self.clock = Clock()
+        self.clock = clock or WallClock()
+        self.sleep = sleep
         self.chart = Chart(data / f"{ehr.name}.sqlite", self.clock)
         self.faults = Faults(self.clock)
         self._http = _Server(("127.0.0.1", port), _Handler)
@@ -92,7 +104,7 @@ class SimulatedEhr:
         if method != "GET" and headers.get("content-type", "").partition(";")[0] != expected:
             return Reply(415, outcome("not-supported", text=f"expected {expected}"))
         effects = self.faults.take(method, path[0])
-        time.sleep(effects.wait)
+        self.sleep(effects.wait)
         return self._do(method, path, query, headers, body, effects, client)
 
     def _do(
@@ -116,7 +128,7 @@ class SimulatedEhr:
     def _token(self, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
         as_json = {"Content-Type": "application/json", "Cache-Control": "no-store"}
         effects = self.faults.take("TOKEN", "")
-        time.sleep(effects.wait)
+        self.sleep(effects.wait)
         if effects.drop_before or effects.drop_after:
             return Reply(0, drop=True, hang=effects.hang)
         if effects.answer:
@@ -169,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, tuple):
             self._send(200, {"Content-Type": answer[0]}, answer[1].encode())
         elif answer.drop:
-            time.sleep(answer.hang)
+            self.server.simulated.sleep(answer.hang)
             self.close_connection = True
         else:
             self._write(answer)
