@@ -30,6 +30,7 @@ Build = Callable[..., Any]
         ("{% for q in l %}{% assign z = q %}{% endfor %}{{ z }}{{ q }}", "z"),
         ("{% include 'P/X' a: 1 b: a, ,c: b %}", "[1]1"),
         ("{% include 'P/X', a : 3 %}", "[3]"),
+        ("{% include 'P/X' A: 4 %}", "[4]"),
         # nil stays nil
         ("{% assign r = no | prepend: 'Patient/' %}{% if r %}y{% else %}nil{% endif %}", "nil"),
         ("{% assign r = no | append: 'x' %}{{ r | default: 'd' }}", "d"),
@@ -102,6 +103,7 @@ def test_evaluate_trims_and_makes_nothing_nil(microsoft: Render) -> None:
         "{% evaluate a using 'ID/A' x: 5 %}{% evaluate b using 'ID/B' %}[{{ a }}{{ b | default: 'nil' }}{{ y }}{{ x }}]"
     )
     assert microsoft(source, parts) == "[5nil1]"
+    assert microsoft("{% evaluate b using 'ID/B' %}{% if b %}text{% endif %}", parts) == ""
 
 
 def test_evaluate_writes_past_its_own_argument(microsoft: Render) -> None:
