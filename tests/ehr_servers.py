@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from headwater.adapters.ehr.apis import ProfiledApi
 from headwater.adapters.ehr.connection import Connection
 from headwater.adapters.ehr.fhir import FhirApi
+from headwater.adapters.ehr.session import Session
 from headwater.adapters.ehr.smart import SmartTokens
 from headwater.ehrs import Api, Ehr, load
+from headwater.ehrs.engines import engine_for
 from local.ehrs.client import connect
 from local.ehrs.server import SimulatedEhr
 
@@ -57,9 +60,9 @@ class Site:
         assert api is not None
         self.profile: Api = api
 
-    def api(self, **changes: Any) -> FhirApi:
-        profile = replace(self.profile, **changes)
-        return FhirApi(self.connection, profile, SmartTokens(self.connection, profile))
+    def api(self, **changes: Any) -> ProfiledApi:
+        ehr = replace(self.simulated.ehr, api=replace(self.profile, **changes))
+        return ProfiledApi(ehr, self.connection, lambda *asked: engine_for(MAPPINGS)(ehr).build(*asked))
 
     def fault(self, **wish: Any) -> None:
         assert self.ask("POST", "/_sim/faults", wish)[0] == 200
@@ -79,6 +82,11 @@ class Site:
         text = answer.read().decode()
         connection.close()
         return answer.status, json.loads(text) if "json" in answer.headers.get("Content-Type", "") else text
+
+
+def fhir_api(connection: Connection, profile: Api, tokens: SmartTokens | None = None) -> FhirApi:
+    """Plain FHIR at any address."""
+    return FhirApi(Session(connection, profile, tokens or SmartTokens(connection, profile)))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.ehrs import Api, Condition, Ehr, Feed, Next, Operation, RetryRow, Rule, load, values
+from headwater.ehrs import Api, Condition, Ehr, Feed, Next, Operation, RetryRow, Rows, Rule, load, values
 from headwater.errors import HeadwaterError, Refuse
 from headwater.model import Answer
 
@@ -204,7 +204,7 @@ def test_no_resource_and_no_path_break_a_condition(resource: Any, path: str) -> 
         ('confidence = "high"', 'confidence = "sure"', "ehrs.confidence", "write.Observation.create.confidence"),
         ('assumed = ["max', 'assumed = ["min', "ehrs.assumed", "write.Observation.create.assumed"),
         ('{ patient = "patient", ', "{ ", "ehrs.reconcile", "write.Observation.create.reconcile"),
-        ("[write.Observation.create]", "[write.Observation.update]", "toml.unknown_key", "write.Observation.update"),
+        ("[write.Observation.create]", "[write.Observation.patch]", "toml.unknown_key", "write.Observation.patch"),
         ("[api]", "[api2]", "toml.unknown_key", "api2"),
         ('family = "millennium"', 'family = "millennium"\nname = "x"', "toml.unknown_key", "name"),
     ],
@@ -304,6 +304,7 @@ def test_the_schemas_and_the_dataclasses_know_the_same_keys() -> None:
         (top["api"], Api, set()),
         (top["retry"]["items"], RetryRow, set()),
         (ehr["$defs"]["operation"], Operation, set()),
+        (ehr["$defs"]["rows"], Rows, set()),
         (ehr["$defs"]["condition"], Condition, set()),
         (rules, Rule, {"to"}),
     ]

@@ -181,9 +181,14 @@ class App:
 
     @cached_property
     def apis(self) -> EhrApis:
-        from headwater.adapters.ehr.fhir import FhirApis
+        from headwater.adapters.ehr.apis import SecretApis
 
-        return FhirApis(self.ehrs, clients.secretsmanager(), self.settings.ehr_secret_prefix)
+        def build_for(ehr: Ehr) -> Callable[[str, Mapping[str, object]], Any]:
+            # The engine is made when a row must be read by a template, which most EHRs never need.
+            return lambda template, variables: self.engine_for(ehr).build(template, variables)
+
+        prefix = self.settings.ehr_secret_prefix
+        return SecretApis(self.ehrs, clients.secretsmanager(), prefix, build_for=build_for)
 
     @cached_property
     def watch(self) -> Watch:

@@ -259,7 +259,8 @@ _OPEN_STATES = frozenset(
 class Proposal:
     """One write-back, keyed by its content (`intent`), with the exact bytes a clinician signs off.
 
-    `payload_hash` is the SHA-256 of `payload`; an approval is of that hash. `patient_ref` is the patient at the EHR,
+    `payload_hash` is the SHA-256 of `payload`; an approval is of that hash. `fact` is the FHIR resource that the chart
+    shall show, where the payload is not that resource itself (a Bundle, a form). `patient_ref` is the patient at the EHR,
     `link` names the set of records that ties the person to it. `purpose` is the rule's or producer's word for it
     (`final-lab-result`). `version` is the optimistic lock. Times are ISO 8601 in UTC.
     """
@@ -289,6 +290,7 @@ class Proposal:
     lease_until: str = ""
     filed_ref: str = ""
     differences: tuple[str, ...] = ()
+    fact: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,12 @@ class AuditLog(Protocol):
 class EhrApi(Protocol):
     """One EHR's write API. Answers of any status come back as `Answer`; only 'no outcome' is `status` 0."""
 
-    def create(self, resource_type: str, payload: bytes) -> Answer: ...
+    def create(self, resource_type: str, payload: bytes, *, patient: str = "") -> Answer:
+        """Send these very bytes. `patient` is the patient's reference at the EHR, for APIs that take it in the path."""
+
+    def update(self, reference: str, payload: bytes, *, seen: str) -> Answer:
+        """Put these very bytes in place of the version that was `seen` (`Precondition.seen` of the row that was read),
+        and of no other; raises Refuse('send.precondition_unknown') where the EHR has no precondition."""
 
     def read(self, reference: str) -> Answer: ...
 

@@ -17,13 +17,12 @@ import jwt
 import pytest
 
 from headwater.adapters.ehr.connection import Connection
-from headwater.adapters.ehr.fhir import FhirApi
 from headwater.adapters.ehr.smart import SmartTokens
 from headwater.ehrs import Next
 from local.ehrs.faults import KNOWN
 from local.ehrs.oauth import allows
 from local.ehrs.search import matches
-from tests.ehr_servers import MAPPINGS, PATIENT, Site, as_bytes, lab_result, profiles, running
+from tests.ehr_servers import MAPPINGS, PATIENT, Site, as_bytes, fhir_api, lab_result, profiles, running
 
 ROOT = Path(__file__).parents[2]
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -167,7 +166,7 @@ def test_an_ehr_that_takes_no_create_takes_none(tmp_path: Path) -> None:
     with running("athenahealth", tmp_path) as site:
         site.ask("POST", "/_sim/clients", {"client_id": "w", "client_secret": "s", "scope": "system/*.cruds"})
         connection = Connection(site.connection.base_url, site.connection.token_url, "w", client_secret="s")
-        api = FhirApi(connection, site.profile, SmartTokens(Connection(
+        api = fhir_api(connection, site.profile, SmartTokens(Connection(
             connection.base_url, connection.token_url, "w", client_secret="s", scope="system/*.cruds"
         ), site.profile))  # fmt: skip
         assert api.create("Observation", as_bytes(lab_result())).status == 405
@@ -377,14 +376,14 @@ def test_a_killed_ehr_remembers_every_row_that_it_said_yes_to(tmp_path: Path) ->
     process, connection = started(tmp_path, seed)
     profile = profiles()["oracle-millennium"].api
     assert profile is not None
-    api = FhirApi(connection, profile, SmartTokens(connection, profile))
+    api = fhir_api(connection, profile, SmartTokens(connection, profile))
     created = api.create("Observation", as_bytes(lab_result()))
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     assert created.status == 201
     process, connection = started(tmp_path, seed)
     try:
-        api = FhirApi(connection, profile, SmartTokens(connection, profile))
+        api = fhir_api(connection, profile, SmartTokens(connection, profile))
         location = created.headers["Location"].rpartition("/")[2]
         assert api.read(f"Observation/{quote(location)}").status == 200
     finally:

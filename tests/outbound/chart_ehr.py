@@ -29,7 +29,7 @@ class ChartEhr:
         self.posts = 0
         self.down = False
 
-    def create(self, resource_type: str, payload: bytes) -> Answer:
+    def create(self, resource_type: str, payload: bytes, *, patient: str = "") -> Answer:
         if self.down:
             return REFUSED_CONNECTION
         fault = self.faults.pop(0) if self.faults else None
@@ -47,6 +47,18 @@ class ChartEhr:
         if fault == "drop_after_commit":
             return TIMEOUT
         return Answer(201, {"Location": f"https://ehr.example.org/fhir/{reference}/_history/1"})
+
+    def update(self, reference: str, payload: bytes, *, seen: str) -> Answer:
+        """Under If-Match, as an EHR that counts versions in `meta.versionId` from 1."""
+        row = self.rows.get(reference)
+        if self.down or row is None:
+            return REFUSED_CONNECTION if self.down else Answer(404)
+        version = str(row.get("meta", {}).get("versionId", "1"))
+        if seen != version:
+            return Answer(412)
+        new = orjson.loads(payload)
+        self.rows[reference] = {**new, "id": row["id"], "meta": {"versionId": str(int(version) + 1)}}
+        return Answer(200, {"ETag": f'W/"{int(version) + 1}"'})
 
     def settle(self) -> None:
         """Time passes: late rows are committed, searches see everything."""

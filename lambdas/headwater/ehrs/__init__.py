@@ -6,7 +6,8 @@ answers mean.
 
 from headwater.ehrs.conditions import Condition, values
 from headwater.ehrs.load import Ehrs, load
-from headwater.ehrs.profile import AnswerBody, Api, Auth, Ehr, Feed, Operation, Operations, PatientIdentity, Rule
+from headwater.ehrs.operation import AnswerBody, Encoding, Operation, Operations, Rows, Transport
+from headwater.ehrs.profile import Api, Auth, Ehr, Feed, PatientIdentity, Precondition, Rule
 from headwater.ehrs.published import Confidence, Fact, Published, WriteSurface
 from headwater.ehrs.reactions import Next, Reaction, RetryRow
 
@@ -18,16 +19,20 @@ __all__ = [
     "Confidence",
     "Ehr",
     "Ehrs",
+    "Encoding",
     "Fact",
     "Feed",
     "Next",
     "Operation",
     "Operations",
     "PatientIdentity",
+    "Precondition",
     "Published",
     "Reaction",
     "RetryRow",
+    "Rows",
     "Rule",
+    "Transport",
     "WriteSurface",
     "load",
     "values",

@@ -15,7 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from headwater.ehrs.profile import SEARCHED, Ehr, Operation, Rule
+from headwater.ehrs.operation import SEARCHED, Operation, Transport
+from headwater.ehrs.profile import Ehr, Precondition, Rule
 from headwater.errors import HeadwaterError
 from headwater.formats import toml
 
@@ -80,8 +81,14 @@ def _load_one(mappings: Path, name: str) -> Ehr:
     if ehr.write and ehr.api is None:
         raise HeadwaterError("toml.missing_key", place=f"{file}: api", hint="what may be written needs an API")
     for resource_type, operations in ehr.write.items():
-        if operations.create:
-            _check_operation(operations.create, mappings, ehr.folders, f"{file}: write.{resource_type}.create")
+        for name_, operation in (("create", operations.create), ("update", operations.update)):
+            if operation:
+                _check_operation(operation, mappings, ehr, f"{file}: write.{resource_type}.{name_}")
+        if operations.update and ehr.api and ehr.api.precondition is Precondition.NONE:
+            hint = "an update without a precondition would overwrite what nobody has seen"
+            raise HeadwaterError("ehrs.precondition", place=f"{file}: api.precondition", hint=hint)
+    for resource_type, rows in ehr.rows.items():
+        _check_template(rows.template, mappings, ehr.folders, f"{file}: rows.{resource_type}.template")
     return ehr
 
 
@@ -130,10 +137,14 @@ def _check_feed(ehr: Ehr, file: str) -> None:
         raise HeadwaterError("ehrs.authority", place=f"{file}: feed.default_authority", hint="not in feed.authorities")
 
 
-def _check_operation(operation: Operation, mappings: Path, folders: Iterable[str], place: str) -> None:
-    template = f"{operation.template}.liquid"
-    if not any((mappings / "ehrs" / folder / template).is_file() for folder in folders):
-        raise HeadwaterError("ehrs.template_missing", place=f"{place}.template", hint=f"no {template} in the folder")
+def _check_operation(operation: Operation, mappings: Path, ehr: Ehr, place: str) -> None:
+    _check_template(operation.template, mappings, ehr.folders, f"{place}.template")
+    if operation.wire:
+        _check_template(operation.wire, mappings, ehr.folders, f"{place}.wire")
+    if operation.transport is not Transport.FHIR and not (operation.path and operation.wire):
+        raise HeadwaterError("ehrs.transport", place=place, hint="this transport needs path and wire")
+    if operation.transport is Transport.REST and not (ehr.api and ehr.api.rest_url):
+        raise HeadwaterError("toml.missing_key", place=f"{place.partition(':')[0]}: api.rest_url", hint="where REST is")
     if operation.confidence not in ("high", "medium", "low"):
         raise HeadwaterError("ehrs.confidence", place=f"{place}.confidence", hint="expected high, medium or low")
     if "patient" not in operation.reconcile or set(operation.reconcile) - set(SEARCHED):
@@ -141,3 +152,9 @@ def _check_operation(operation: Operation, mappings: Path, folders: Iterable[str
         raise HeadwaterError("ehrs.reconcile", place=f"{place}.reconcile", hint=hint)
     if unknown := set(operation.assumed) - set(Operation.__dataclass_fields__):
         raise HeadwaterError("ehrs.assumed", place=f"{place}.assumed", hint=f"no such key: {', '.join(unknown)}")
+
+
+def _check_template(template: str, mappings: Path, folders: Iterable[str], place: str) -> None:
+    file = f"{template}.liquid"
+    if not any((mappings / "ehrs" / folder / file).is_file() for folder in folders):
+        raise HeadwaterError("ehrs.template_missing", place=place, hint=f"no {file} in the folder")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from headwater.ehrs.conditions import Condition, token, values
+from headwater.ehrs.conditions import Condition
+from headwater.ehrs.operation import Operation, Operations, Rows
 from headwater.ehrs.published import Published
 from headwater.ehrs.reactions import Reaction, RetryRow, react
 from headwater.errors import Quarantine, Refuse
@@ -79,11 +79,30 @@ class Auth(StrEnum):
     CLIENT_SECRET_POST = "client_secret_post"
 
 
+class Precondition(StrEnum):
+    """How an update says which version its author saw (RFC 9110 §13.1); `seen` is kept beside what was signed."""
+
+    NONE = "none"  # not known: a lost update could not be ruled out, so nothing is updated
+    IF_MATCH = "if-match"
+    IF_UNMODIFIED_SINCE = "if-unmodified-since"  # whole seconds: two edits within one cannot be told apart
+
+    def seen(self, row: Resource) -> str:
+        """What names the version of a row that was read; empty where nothing does."""
+        meta = row.get("meta", {})
+        name = {Precondition.IF_MATCH: "versionId", Precondition.IF_UNMODIFIED_SINCE: "lastUpdated"}.get(self, "")
+        return str(meta.get(name, ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The FHIR R4 API of the product. Addresses and keys of one deployment are in its secret, not here.
+    """The API of the product. Addresses and keys of one deployment are in its secret, not here.
 
-    `base_url` is the pattern for documentation; `token_lifetime_s` counts only when a token answer lacks `expires_in`.
+    `base_url` (FHIR R4) and `rest_url` (the vendor's own API, where FHIR takes no writes) are patterns for
+    documentation; `token_lifetime_s` counts only when a token answer lacks `expires_in`. `query` is added to every FHIR
+    search. Where FHIR puts something before a patient's id that the vendor's own API leaves out, it is
+    `patient_prefix`. `{key}` in headers, paths, queries and the prefix is looked up in the site's table. Errors that
+    are no OperationOutcome have code and words at the dotted paths `error_code` and `error_text`. An `api_key_header`
+    carries the secret's `api_key` beside the token.
     """
 
     base_url: str
@@ -92,91 +111,18 @@ class Api:
     algorithm: str = "RS384"
     token_lifetime_s: int = 300
     headers: Mapping[str, str] = field(default_factory=dict)
+    rest_url: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    patient_prefix: str = ""
+    error_code: str = ""
+    error_text: str = ""
+    api_key_header: str = ""
+    precondition: Precondition = Precondition.NONE
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 30.0
 
 
-class AnswerBody(StrEnum):
-    """What stands in the body of a successful write."""
-
-    EMPTY = "empty"
-    RESOURCE = "resource"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One write that the EHR is known to take, and what it does with it.
-
-    `template` (in the EHR's folders, without `.liquid`) renders the bytes; `require` is what must hold of them;
-    `marker` is the element path of free text that survives, empty when none is known; `reconcile` says how the EHR
-    calls the search parameters `patient`, `code`, `date` that find a write again; `losses` are the full element paths
-    that it drops (`Observation.identifier`). After `max_commit_window_s` an unseen write will not appear any more;
-    `verify_within_s` is the deadline of a read-back. `assumed` lists the keys here that no source states: a person must
-    check them before go-live.
-    """
-
-    template: str
-    success: tuple[int, ...]
-    reconcile: Mapping[str, str]
-    max_commit_window_s: int
-    verify_within_s: int
-    confidence: str
-    source: str
-    answer_body: AnswerBody = AnswerBody.UNKNOWN
-    marker: str = ""
-    require: tuple[Condition, ...] = ()
-    losses: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
-
-    def unmet(self, payload: Resource) -> tuple[str, ...]:
-        """Paths of the requirements that the payload does not meet; empty means that it may be sent."""
-        return tuple(condition.path for condition in self.require if not condition.holds(payload))
-
-    def search(self, payload: Resource) -> dict[str, str]:
-        """FHIR search parameters that find this payload in the chart, whoever wrote it.
-
-        `date` is `ge` one day before the effective time, in UTC: EHRs round times, and a bare day means another
-        day in the server's zone, so the caller compares the exact time. Raises Refuse('propose.not_reconcilable')
-        when a value is missing: a write that could not be found again must not be made.
-        """
-        return {name: _search_value(payload, known) for known, name in self.reconcile.items()}
-
-
-# Where the standard search parameters find their value in a resource (FHIR R4, the resources' search parameter tables).
-SEARCHED = {
-    "patient": ("subject.reference", "patient.reference"),
-    "code": ("code.coding", "type.coding", "vaccineCode.coding", "medicationCodeableConcept.coding"),
-    "date": ("effectiveDateTime", "date", "occurrenceDateTime", "performedDateTime"),
-}
-
-
-def _search_value(payload: Resource, known: str) -> str:
-    found = [value for path in SEARCHED[known] for value in values(payload, path)]
-    value = next((value for value in found if token(value).strip("|")), None)
-    if value is None:
-        raise Refuse("propose.not_reconcilable", place=SEARCHED[known][0], hint=f"nothing to search `{known}` with")
-    return _since(token(value), SEARCHED[known][0]) if known == "date" else token(value)
-
-
-def _since(instant: str, path: str) -> str:
-    try:
-        moment = datetime.fromisoformat(instant)
-    except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
-        raise Refuse("propose.not_reconcilable", place=path, hint="the time needs an offset")
-    return f"ge{(moment.astimezone(UTC) - timedelta(days=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}"
-
-
 # ------------------------------------------------------------------------------------------------------------- EHR
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """The operations on one resource type; one that is not here is not known, and refused."""
-
-    create: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +146,20 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Ehr:
-    """One EHR; `name` is its folder. Its files are looked up in `folders`, in this order (see `like` in `load`)."""
+    """One EHR; `name` is its folder. Its files are looked up in `folders`, in this order (see `like` in `load`).
+
+    `site` is what one site calls itself in requests (a practice's number, a department's); templates know it as `site`.
+    `rows` says how the vendor's own API lists a type, where that is not FHIR's search.
+    """
 
     title: str
     family: str
     patient: PatientIdentity = field(default_factory=PatientIdentity)
     feed: Feed = UNDECLARED
     api: Api | None = None
+    site: Mapping[str, str] = field(default_factory=dict)
     write: Mapping[str, Operations] = field(default_factory=dict)
+    rows: Mapping[str, Rows] = field(default_factory=dict)
     retry: tuple[RetryRow, ...] = ()
     name: str = ""
     folders: tuple[str, ...] = ()

@@ -79,14 +79,14 @@ class Propose:
         api = self.apis(ehr.name)
         who = identity(request.person_id, request.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
         intent = intent_key(ehr.name, who.patient_ref, request.resource)
-        payload = self._render(request, ehr, operation, who, intent)
-        as_sent = orjson.dumps(payload)
+        payload, as_sent = self._render(request, ehr, operation, who, intent)
         proposal = replace(
             wish,
             intent=intent,
             state=ProposalState.PROPOSED,
             payload=as_sent,
             payload_hash=hashlib.sha256(as_sent).hexdigest(),
+            fact=orjson.dumps(payload) if operation.wire else b"",
             patient_ref=who.patient_ref,
             link=who.link,
             confidence=who.grade.confidence,
@@ -94,9 +94,18 @@ class Propose:
         )
         return proposal, payload, operation, api
 
-    def _render(self, request: WriteRequest, ehr: Ehr, operation: Operation, who: Identity, intent: str) -> Resource:
-        variables = {"resource": request.resource, "patient": who.patient_ref, "marker": marker_of(intent)}
-        payload: Resource = self.engine_for(ehr).build(operation.template, variables)
+    def _render(
+        self, request: WriteRequest, ehr: Ehr, operation: Operation, who: Identity, intent: str
+    ) -> tuple[Resource, bytes]:
+        """What the chart shall show, and the bytes that tell it."""
+        engine = self.engine_for(ehr)
+        variables = {
+            "resource": request.resource,
+            "patient": who.patient_ref,
+            "marker": marker_of(intent),
+            "site": ehr.site,
+        }
+        payload: Resource = engine.build(operation.template, variables)
         issues = validate(payload)
         if issues:
             hint = f"{len(issues)} issue(s) in what {operation.template} makes"
@@ -104,7 +113,8 @@ class Propose:
         for path in operation.unmet(payload):
             hint = f"{ehr.name} takes no {payload['resourceType']} without this"
             raise Refuse("propose.requirement_unmet", place=f"{payload['resourceType']}.{path}", hint=hint)
-        return payload
+        wire = engine.build(operation.wire, {**variables, "resource": payload}) if operation.wire else payload
+        return payload, operation.encoding.bytes_of(wire)
 
     def _refuse(self, wish: Proposal, reason: str) -> Proposal:
         """A refusal is a row too; the same again changes nothing, another reason replaces it."""

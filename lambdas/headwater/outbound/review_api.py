@@ -84,7 +84,7 @@ def as_json(proposal: Proposal, *, payload: bool = True) -> Event:
     }
     if payload and proposal.payload:
         shown["payload"] = proposal.payload.decode()
-        shown["resource"] = orjson.loads(proposal.payload)
+        shown["resource"] = orjson.loads(proposal.fact or proposal.payload)
     return shown
 
 

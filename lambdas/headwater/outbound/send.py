@@ -99,7 +99,7 @@ class Send:
 
     def _look(self, proposal: Proposal, operation: Operation, api: EhrApi) -> tuple[Resource, list[Resource]] | None:
         """The payload and the chart's rows like it; None when the EHR points elsewhere, for the patient was merged."""
-        payload: Resource = orjson.loads(proposal.payload)
+        payload: Resource = orjson.loads(proposal.fact or proposal.payload)
         answer, rows = chart.rows_like(payload, operation, api)
         if 300 <= answer.status < 400:
             return None
@@ -129,7 +129,7 @@ class Send:
             sent_at=now.isoformat(),
             lease_until=(now + lease_of(ehr)).isoformat(),
         )
-        answer = api.create(proposal.resource_type, proposal.payload)
+        answer = api.create(proposal.resource_type, proposal.payload, patient=proposal.patient_ref)
         reaction = ehr.react(answer, operation)
         self.watch.note(
             "send", reaction.next.value, milliseconds=answer.milliseconds, ehr=proposal.ehr, status=answer.status
@@ -191,7 +191,7 @@ class Send:
         return self._read_back(found, operation, api)
 
     def _read_back(self, proposal: Proposal, operation: Operation, api: EhrApi) -> Proposal:
-        payload: Resource = orjson.loads(proposal.payload)
+        payload: Resource = orjson.loads(proposal.fact or proposal.payload)
         row = self._row(proposal, operation, api)
         if row is None:
             since = proposal.sent_at or proposal.decided_at

@@ -21,7 +21,7 @@ from headwater.adapters.ehr.fhir import FhirApi
 from headwater.adapters.ehr.smart import SmartTokens
 from headwater.ehrs import Next
 from headwater.errors import HeadwaterError, Refuse
-from tests.ehr_servers import PATIENT, Site, as_bytes, lab_result, running
+from tests.ehr_servers import PATIENT, Site, as_bytes, fhir_api, lab_result, running
 
 
 @pytest.fixture(params=["oracle-millennium", "epic"])
@@ -40,7 +40,7 @@ def api_at(port: int, site: Site, **changes: object) -> FhirApi:
     """An API whose tokens come from `site`, but whose base URL is another local port."""
     connection = replace(site.connection, base_url=f"http://127.0.0.1:{port}/fhir")
     profile = replace(site.profile, **changes)  # type: ignore[arg-type]
-    return FhirApi(connection, profile, SmartTokens(site.connection, profile))
+    return fhir_api(connection, profile, SmartTokens(site.connection, profile))
 
 
 def test_what_is_created_can_be_read_back_by_its_location(site: Site) -> None:
@@ -118,7 +118,7 @@ def test_a_refused_connection_is_certain_to_have_sent_nothing(millennium: Site) 
 
 def test_an_unknown_host_is_certain_to_have_sent_nothing(millennium: Site) -> None:
     connection = replace(millennium.connection, base_url="https://no-such-host.invalid/fhir")
-    api = FhirApi(connection, millennium.profile, SmartTokens(millennium.connection, millennium.profile))
+    api = fhir_api(connection, millennium.profile, SmartTokens(millennium.connection, millennium.profile))
     answer = api.create("Observation", b"{}")
     assert (answer.status, answer.sent) == (0, False)
 
@@ -126,7 +126,7 @@ def test_an_unknown_host_is_certain_to_have_sent_nothing(millennium: Site) -> No
 def test_a_failed_tls_handshake_is_certain_to_have_sent_nothing(millennium: Site) -> None:
     port = once(b"this is not TLS\r\n", asked := [])
     connection = replace(millennium.connection, base_url=f"https://127.0.0.1:{port}/fhir")
-    api = FhirApi(connection, millennium.profile, SmartTokens(millennium.connection, millennium.profile))
+    api = fhir_api(connection, millennium.profile, SmartTokens(millennium.connection, millennium.profile))
     answer = api.create("Observation", b'{"resourceType":"Observation"}')
     assert (answer.status, answer.sent) == (0, False)
     assert all(b"Observation" not in bytes_ for bytes_ in asked)
@@ -144,7 +144,7 @@ def test_https_is_spoken_with_who_proves_to_be_the_host_and_with_nobody_else(
     def read_from(host: str) -> tuple[int, bool, list[bytes]]:
         asked: list[bytes] = []
         connection = replace(millennium.connection, base_url=f"https://{host}:{once(said, asked, tls=serving)}/fhir")
-        api = FhirApi(connection, millennium.profile, SmartTokens(millennium.connection, millennium.profile))
+        api = fhir_api(connection, millennium.profile, SmartTokens(millennium.connection, millennium.profile))
         answer = api.read("Observation/1")
         return answer.status, answer.sent, asked
 

@@ -11,14 +11,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from headwater.adapters.ehr.fhir import FhirApis
+from headwater.adapters.ehr.apis import SecretApis
+from headwater.adapters.ehr.rest import Build
 from headwater.adapters.ehr.secrets import SecretConnections
+from headwater.ehrs import Ehr
 from headwater.errors import HeadwaterError, Refuse, Retry
 from headwater.ports import EhrApi, EhrApis
 from tests.ehr_servers import as_bytes, lab_result, profiles, running
 
 PREFIX = "headwater/ehrs/"
 SECRET = {"base_url": "https://a.example.org/fhir", "token_url": "https://a.example.org/token", "client_id": "c"}
+
+
+def no_templates(ehr: Ehr) -> Build:
+    """The EHRs here are read by FHIR."""
+    return lambda template, variables: pytest.fail(f"{ehr.name} {template}")
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def test_the_apis_write_to_each_ehr_by_its_own_secret_alone(secrets: Any, tmp_pa
         for name, site in (("epic", epic), ("oracle-millennium", millennium)):
             text = json.dumps({key: value for key, value in asdict(site.connection).items() if value})
             secrets.create_secret(Name=f"{PREFIX}{name}", SecretString=text)
-        apis: EhrApis = FhirApis(profiles(), secrets, PREFIX)
+        apis: EhrApis = SecretApis(profiles(), secrets, PREFIX, build_for=no_templates)
         api: EhrApi = apis("epic")
         assert api.create("Observation", as_bytes(lab_result())).status == 201
         assert apis("epic") is api
@@ -83,5 +90,5 @@ def test_the_apis_write_to_each_ehr_by_its_own_secret_alone(secrets: Any, tmp_pa
 
 def test_an_ehr_that_is_not_in_the_mappings_is_refused(secrets: Any) -> None:
     with pytest.raises(Refuse) as raised:
-        FhirApis(profiles(), secrets, PREFIX)("nobody")
+        SecretApis(profiles(), secrets, PREFIX, build_for=no_templates)("nobody")
     assert raised.value.code == "send.ehr_unknown"

@@ -14,7 +14,8 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`scope` is empty when the profile's scopes are asked for. Keys stay out of `repr`, and so out of logs."""
+    """`scope` is empty when the profile's scopes are asked for; `rest_url` is the vendor's own API, where there is one.
+    Keys stay out of `repr`, and so out of logs."""
 
     base_url: str
     token_url: str
@@ -23,6 +24,8 @@ class Connection:
     private_key_pem: str = field(default="", repr=False)
     client_secret: str = field(default="", repr=False)
     scope: str = ""
+    rest_url: str = ""
+    api_key: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, secret: object, *, place: str) -> Connection:
@@ -37,8 +40,8 @@ class Connection:
         missing = [key for key in ("base_url", "token_url", "client_id") if not secret.get(key)]
         if missing:
             raise _invalid(f"{place}: {missing[0]}", "this key is missing")
-        for key in ("base_url", "token_url"):
-            if not is_safe(secret[key]):
+        for key in ("base_url", "token_url", "rest_url"):
+            if secret.get(key) and not is_safe(secret[key]):
                 raise _invalid(
                     f"{place}: {key}", "must be https without user, query or fragment; http on localhost only"
                 )
