@@ -7,10 +7,10 @@ A person of several records is compared with all of them: what agrees with one o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile
@@ -20,9 +20,9 @@ from headwater.persons.profile import Profile
 _ALIKE = 0.90
 
 
-@dataclass(slots=True)  # not frozen: one is made a pair, and freezing doubles what that costs
-class Levels:
-    """The outcome of each comparison, as words that `mappings/matching.toml` gives weights to."""
+class Levels(NamedTuple):
+    """The outcome of each comparison, as words that `mappings/matching-weights.json` gives weights to. A tuple, because
+    one is made a pair, and what was graded once is looked up by it."""
 
     given: str  # equal nickname part close middle initial swapped near different newborn missing
     birth_date: str  # equal default swapped close year different missing
@@ -43,42 +43,37 @@ class Levels:
 # Which level stands for a person of several records: the first in this order that any of them has. Where one source
 # may be wrong alone, agreement comes first; where two live values exclude each other (generation), difference does.
 _BEST = {
-    "given": (
-        "equal",
-        "nickname",
-        "part",
-        "close",
-        "middle",
-        "initial",
-        "swapped",
-        "near",
-        "different",
-        "newborn",
-        "missing",
-    ),
-    "birth_date": ("equal", "default", "swapped", "close", "year", "different", "missing"),
-    "family": ("equal", "part", "close", "swapped", "different", "missing"),
-    "phone": ("equal", "different", "missing"),
-    "address": ("equal", "area", "different", "missing"),
-    "insurance": ("equal", "different", "missing"),
-    "ssn": ("equal", "last_four", "close", "different", "missing"),
-    "email": ("equal", "different", "missing"),
-    "middle": ("equal", "initial", "different", "missing"),
-    "sex": ("equal", "different", "missing"),
-    "generation": ("different", "equal", "one_sided", "missing"),
-    "record": ("equal", "two_of_one", "missing"),
+    "given": "equal nickname part close middle initial swapped near different newborn missing",
+    "birth_date": "equal default swapped close year different missing",
+    "family": "equal part close swapped different missing",
+    "home": "",  # follows from the next three
+    "phone": "equal different missing",
+    "address": "equal area different missing",
+    "insurance": "equal different missing",
+    "ssn": "equal last_four close different missing",
+    "email": "equal different missing",
+    "middle": "equal initial different missing",
+    "sex": "equal different missing",
+    "generation": "different equal one_sided missing",
+    "record": "equal two_of_one missing",
 }
+_RANKS = [{level: rank for rank, level in enumerate(order.split())} for order in _BEST.values()]
 
 
 def united(pairs: Sequence[Levels]) -> Levels:
     """One record against all records of a person, from its levels against each of them (at least one)."""
-    if len(pairs) == 1:
-        return pairs[0]
-    best = {name: min((getattr(pair, name) for pair in pairs), key=order.index) for name, order in _BEST.items()}
-    renamed = best["given"] != "different" and any(pair.given == "different" for pair in pairs)
-    reborn = best["birth_date"] != "different" and any(pair.birth_date == "different" for pair in pairs)
-    home = _home(best["phone"], best["address"], best["insurance"])
-    return Levels(**best, home=home, others="different" if renamed else "part" if reborn else "missing")
+    first = pairs[0]
+    if all(pair == first for pair in pairs):
+        return first
+    given, birth_date, family, _, phone, address, insurance, *others = (
+        min(column, key=rank.__getitem__) if rank else ""
+        for rank, column in zip(_RANKS, zip(*pairs, strict=True), strict=False)
+    )
+    renamed = given != "different" and any(pair.given == "different" for pair in pairs)
+    reborn = birth_date != "different" and any(pair.birth_date == "different" for pair in pairs)
+    home = _home(phone, address, insurance)
+    apart = "different" if renamed else "part" if reborn else "missing"
+    return Levels._make((given, birth_date, family, home, phone, address, insurance, *others, apart))
 
 
 def compare(a: Profile, b: Profile, policy: MatchingPolicy) -> Levels:
@@ -86,32 +81,35 @@ def compare(a: Profile, b: Profile, policy: MatchingPolicy) -> Levels:
     swapped = _swapped(a, b, policy)
     phone, address, insurance = _shared(a.phones, b.phones), _address(a, b), _shared(a.members, b.members)
     return Levels(
-        given="swapped" if swapped else _given(a, b, policy),
-        birth_date=_birth_date(a.birth_date, b.birth_date),
-        family="swapped" if swapped else _family(a.family, b.family),
-        home=_home(phone, address, insurance),
-        phone=phone,
-        address=address,
-        insurance=insurance,
-        ssn=_ssn(a, b),
-        email=_shared(a.emails, b.emails),
-        middle=_middle(a.middle, b.middle),
-        sex="missing" if not (a.sex and b.sex) else "equal" if a.sex == b.sex else "different",
-        generation=_generation(a.generation, b.generation),
-        record=_record(a.records, b.records),
-        others="missing",
+        "swapped" if swapped else _given(a, b, policy),
+        _birth_date(a.birth_date, b.birth_date),
+        "swapped" if swapped else _family(a.family, b.family),
+        _home(phone, address, insurance),
+        phone,
+        address,
+        insurance,
+        _ssn(a, b),
+        _shared(a.emails, b.emails),
+        _middle(a.middle, b.middle),
+        "missing" if not (a.sex and b.sex) else "equal" if a.sex == b.sex else "different",
+        _generation(a.generation, b.generation),
+        _record(a.records, b.records),
+        "missing",
     )
 
 
 def _swapped(a: Profile, b: Profile, policy: MatchingPolicy) -> bool:
     """Given and family name in each other's place."""
-    if not (a.given and b.given and a.family and b.family) or a.given[0] == b.given[0]:
+    if not (a.given and b.given) or a.given[0] == b.given[0]:
         return False
     return _stands_in(a.given[0], b.family, policy) and _stands_in(b.given[0], a.family, policy)
 
 
 def _stands_in(given: str, family: tuple[str, ...], policy: MatchingPolicy) -> bool:
-    return given in family or any(_slip(given, word) or word in policy.nicknames.get(given, ()) for word in family)
+    if given in family:
+        return True
+    nicknames = policy.nicknames.get(given, ())
+    return any(word in nicknames or _slip(given, word) for word in family)
 
 
 def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
@@ -119,7 +117,7 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
         return "newborn"
     if not a.given or not b.given:
         return "missing"
-    if "".join(a.given) == "".join(b.given):
+    if a.given == b.given or "".join(a.given) == "".join(b.given):
         return "equal"
     one, other = a.given[0], b.given[0]
     if one == other:
@@ -131,6 +129,12 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
         return "initial" if one[0] == other[0] else "different"
     if one in b.middle or other in a.middle or one in b.given[1:] or other in a.given[1:]:
         return "middle"
+    return _unlike(one, other, policy)
+
+
+@lru_cache(maxsize=1 << 14)
+def _unlike(one: str, other: str, policy: MatchingPolicy) -> str:
+    """close, near or different, of two names that neither agree nor stand for each other."""
     if _slip(one, other):
         return "close"
     return "near" if _near(one, other, policy) else "different"
@@ -141,31 +145,39 @@ def _near(one: str, other: str, policy: MatchingPolicy) -> bool:
     Twins are named so too, so it weighs little; but it is not another name for certain."""
     if min(len(one), len(other)) > 1 and (one.startswith(other) or other.startswith(one)):
         return True
-    if any(_slip(name, other) for name in policy.nicknames.get(one, ())):
+    if min(len(one), len(other)) > 4 and _edits(one, other, 2):
         return True
-    if any(_slip(one, name) for name in policy.nicknames.get(other, ())):
-        return True
-    return min(len(one), len(other)) > 4 and _edits(one, other, 2)
+    return _slip_of_any(other, policy.nicknames.get(one, ())) or _slip_of_any(one, policy.nicknames.get(other, ()))
+
+
+def _slip_of_any(name: str, others: Collection[str]) -> bool:
+    longest, shortest = len(name) + 2, max(4, len(name) - 2)
+    return any(shortest <= len(other) <= longest and _slip(name, other) for other in others)
 
 
 def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
     if not a or not b:
         return "missing"
-    if a == b or "".join(a) == "".join(b):
+    if a == b:
         return "equal"
-    if set(a) & set(b):
+    if len(a) == len(b) == 1:
+        return _family_word(a[0], b[0])
+    if not set(a).isdisjoint(b):
         return "part"
-    if any(_slip(one, other) or _alike(one, other) for one in a for other in b):
-        return "close"
-    return "different"
+    if "".join(a) == "".join(b):
+        return "equal"
+    return "close" if any(_family_word(one, other) == "close" for one in a for other in b) else "different"
+
+
+@lru_cache(maxsize=1 << 14)
+def _family_word(one: str, other: str) -> str:
+    return "close" if _slip(one, other) or _alike(one, other) else "different"
 
 
 def _slip(one: str, other: str) -> bool:
     """Whether two words are one edit apart, two if both are long; words of up to three letters are never a slip."""
     shorter = min(len(one), len(other))
-    if shorter <= 3:
-        return False
-    return _edits(one, other, 2 if shorter >= 8 else 1)
+    return shorter > 3 and _edits(one, other, 2 if shorter >= 8 else 1)
 
 
 def _edits(one: str, other: str, most: int) -> bool:
@@ -180,10 +192,15 @@ def _distance() -> Callable[..., int]:
     return OSA.distance
 
 
-def _alike(one: str, other: str) -> bool:
+@cache
+def _similarity() -> Callable[..., float]:
     from rapidfuzz.distance import JaroWinkler
 
-    return min(len(one), len(other)) > 3 and JaroWinkler.similarity(one, other, score_cutoff=_ALIKE) >= _ALIKE
+    return JaroWinkler.similarity
+
+
+def _alike(one: str, other: str) -> bool:
+    return min(len(one), len(other)) > 3 and _similarity()(one, other, score_cutoff=_ALIKE) >= _ALIKE
 
 
 def _birth_date(a: date | None, b: date | None) -> str:
@@ -191,21 +208,20 @@ def _birth_date(a: date | None, b: date | None) -> str:
         return "missing"
     if a == b:
         # Who does not know the day types the first of January, so two of them agree by custom.
-        return "default" if (a.month, a.day) == (1, 1) else "equal"
-    if a.year == b.year and (a.month, a.day) == (b.day, b.month):
-        return "swapped"
-    if a.year == b.year and (1, 1) in ((a.month, a.day), (b.month, b.day)):
-        return "year"
+        return "default" if a.month == a.day == 1 else "equal"
+    if a.year == b.year:
+        if a.month == b.day and a.day == b.month:
+            return "swapped"
+        if a.month == a.day == 1 or b.month == b.day == 1:
+            return "year"
+    if a.year != b.year and a.month != b.month and a.day != b.day:
+        return "different"  # no one slip does that
     return "close" if _one_slip(a.isoformat().replace("-", ""), b.isoformat().replace("-", "")) else "different"
 
 
 def _one_slip(a: str, b: str) -> bool:
     """One digit wrong, or two neighbours exchanged, in two texts of the same length."""
-    wrong = [place for place, (one, other) in enumerate(zip(a, b, strict=True)) if one != other]
-    if len(wrong) == 2:
-        first, second = wrong
-        return second == first + 1 and a[first] == b[second] and a[second] == b[first]
-    return len(wrong) == 1
+    return _edits(a, b, 1)
 
 
 def _address(a: Profile, b: Profile) -> str:
@@ -236,7 +252,9 @@ def _ssn(a: Profile, b: Profile) -> str:
 
 
 def _shared(a: frozenset[str], b: frozenset[str]) -> str:
-    return "missing" if not (a and b) else "equal" if a & b else "different"
+    if not (a and b):
+        return "missing"
+    return "different" if a.isdisjoint(b) else "equal"
 
 
 def _middle(a: tuple[str, ...], b: tuple[str, ...]) -> str:
@@ -255,6 +273,10 @@ def _generation(a: int, b: int) -> str:
 
 def _record(a: frozenset[tuple[str, str]], b: frozenset[tuple[str, str]]) -> str:
     """Whether one authority gave both the same MRN, or two."""
-    if a & b:
+    if not a.isdisjoint(b):
         return "equal"
-    return "two_of_one" if {authority for authority, _ in a} & {authority for authority, _ in b} else "missing"
+    for authority, _ in a:
+        for other, _ in b:
+            if authority == other:
+                return "two_of_one"
+    return "missing"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 
 from headwater.model import Grade, Person, Traits, Verdict
 from headwater.persons.compare import Levels, compare, united
@@ -55,7 +56,10 @@ def grade_linked(incoming: Profile, linked: Sequence[Profile], policy: MatchingP
     return _graded(united(pairs), rule, policy, unnamed=unnamed, same=policy.thresholds.link)
 
 
+@lru_cache(maxsize=1 << 14)
 def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool, same: float) -> Grade:
+    """The grade that follows from the levels. Levels are few words and no values, so the same ones come again and
+    again, and their grade is remembered."""
     vetoes, cautions = _vetoes(levels, unnamed=unnamed), _cautions(levels)
     weights = _weights(levels, policy)
     scored = calibrated(policy.intercept + sum(weights), policy)
@@ -167,6 +171,7 @@ def calibrated(log_odds: float, policy: MatchingPolicy) -> float:
     return y0 + (y1 - y0) * (log_odds - x0) / (x1 - x0)
 
 
+@lru_cache(maxsize=1 << 14)
 def _rule(levels: Levels) -> str:
     """The deterministic rule that accepts the pair; empty when none does."""
     alike = levels.given in _ALIKE_NAME and levels.family in _SAME_FAMILY

@@ -49,7 +49,9 @@ class Thresholds:
     overlay_shift: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    frozen=True, slots=True, eq=False
+)  # one is read and used for long: known by identity, results are kept by it
 class MatchingPolicy:
     """Everything that decides, as data.
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
-from headwater.model import Identifier, Traits
+from headwater.model import Traits
 from headwater.persons import normalise
 from headwater.persons.policy import MatchingPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """One record, ready to be compared. `newborn` is a name given before there was one ("Baby Boy"); `unnamed` is no
-    name at all ("Unknown", "Trauma"). `records` are (authority, MRN); `members` are ids that a family may share."""
+    name at all ("Unknown", "Trauma"). `records` are (authority, MRN); `members` are ids that a family may share. A
+    tuple, because one is made for every candidate, and a frozen dataclass costs twice as much."""
 
     given: tuple[str, ...]
     middle: tuple[str, ...]
@@ -39,50 +38,65 @@ def profile_of(traits: Traits, policy: MatchingPolicy) -> Profile:
     """The profile of what one source states."""
     ignore = policy.ignore
     given = normalise.given_words(traits.given[0]) if traits.given else ()
-    family = tuple(dict.fromkeys(word for name in traits.family for word in normalise.family_words(name)))
-    newborn, unnamed = bool(ignore.newborn_names.intersection(given[:1])), _unnamed(given, family, policy)
-    ssn, last_four = _ssn(traits, policy)
-    street, unit = normalise.street(traits.address_lines)
+    family = _family(traits.family)
+    newborn, unnamed = bool(given) and given[0] in ignore.newborn_names, _unnamed(given, family, policy)
+    ssn, last_four, records, members = _identified(traits, policy)
+    street, unit = normalise.street(traits.address_lines) if traits.address_lines else ("", "")
     return Profile(
-        given=() if newborn or unnamed else given,
-        middle=() if newborn else tuple(w for name in traits.given[1:] for w in normalise.given_words(name)),
-        family=() if unnamed else family,
-        generation=normalise.generation(traits.suffix, traits.family[0] if traits.family else ""),
-        birth_date=normalise.birth_date(traits.birth_date, ignore.birth_dates),
-        sex=traits.gender if traits.gender in ("male", "female", "other") else "",
-        ssn=ssn,
-        ssn_last_four=last_four,
-        phones=frozenset(filter(None, (normalise.phone(phone, ignore.phones) for phone in traits.phones))),
-        emails=frozenset(filter(None, (normalise.email(email, ignore.emails) for email in traits.emails))),
-        street=street,
-        unit=unit,
-        postal_code=normalise.postal_code(traits.postal_code),
-        records=frozenset((i.system, value) for i, value in _ids(traits, policy.record_kinds, policy)),
-        members=frozenset(f"{i.system}|{value}" for i, value in _ids(traits, policy.member_kinds, policy)),
-        newborn=newborn,
-        unnamed=unnamed,
+        () if newborn or unnamed else given,
+        () if newborn else _middle(traits.given),
+        () if unnamed else family,
+        normalise.generation(traits.suffix, traits.family[0] if traits.family else ""),
+        normalise.birth_date(traits.birth_date, ignore.birth_dates),
+        traits.gender if traits.gender in ("male", "female", "other") else "",
+        ssn,
+        last_four,
+        frozenset([phone for text in traits.phones if (phone := normalise.phone(text, ignore.phones))]),
+        frozenset([email for text in traits.emails if (email := normalise.email(text, ignore.emails))]),
+        street,
+        unit,
+        normalise.postal_code(traits.postal_code) if traits.postal_code else "",
+        records,
+        members,
+        newborn,
+        unnamed,
     )
+
+
+def _family(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) == 1:
+        words = normalise.family_words(names[0])
+        return words if len(words) < 2 else tuple(dict.fromkeys(words))
+    return tuple(dict.fromkeys(word for name in names for word in normalise.family_words(name)))
+
+
+def _middle(given: tuple[str, ...]) -> tuple[str, ...]:
+    if len(given) == 2:
+        return normalise.given_words(given[1])
+    return tuple(word for name in given[1:] for word in normalise.given_words(name))
 
 
 def _unnamed(given: tuple[str, ...], family: tuple[str, ...], policy: MatchingPolicy) -> bool:
     names = policy.ignore.names
-    if any(word in names for word in (*given[:1], *family)):
+    if not names.isdisjoint(given[:1]) or not names.isdisjoint(family):
         return True
     # John Doe is nobody; Doe alone is a family name.
-    return bool(policy.ignore.unidentified.intersection(f"{g} {f}" for g in given[:1] for f in family))
+    return bool(given) and any(f"{given[0]} {name}" in policy.ignore.unidentified for name in family)
 
 
-def _ssn(traits: Traits, policy: MatchingPolicy) -> tuple[str, str]:
-    for entry in traits.identifiers:
-        if entry.kind == "SS":
-            whole, last_four = normalise.ssn(entry.value, policy.ignore.ssns)
-            if last_four:
-                return whole, last_four
-    return "", ""
-
-
-def _ids(traits: Traits, kinds: Collection[str], policy: MatchingPolicy) -> list[tuple[Identifier, str]]:
-    pairs = [
-        (i, normalise.identifier(i.value, policy.ignore.identifiers)) for i in traits.identifiers if i.kind in kinds
-    ]
-    return [(identifier, value) for identifier, value in pairs if value]
+def _identified(traits: Traits, policy: MatchingPolicy) -> tuple[str, str, frozenset[tuple[str, str]], frozenset[str]]:
+    """(Social Security number, its last four, records, members), each identifier looked at once."""
+    ssn = last_four = ""
+    records: list[tuple[str, str]] = []
+    members: list[str] = []
+    for one in traits.identifiers:
+        if one.kind == "SS":
+            if not last_four:
+                ssn, last_four = normalise.ssn(one.value, policy.ignore.ssns)
+        elif one.kind in policy.record_kinds or one.kind in policy.member_kinds:
+            value = normalise.identifier(one.value, policy.ignore.identifiers)
+            if value and one.kind in policy.record_kinds:
+                records.append((one.system, value))
+            if value and one.kind in policy.member_kinds:
+                members.append(f"{one.system}|{value}")
+    return ssn, last_four, frozenset(records), frozenset(members)
