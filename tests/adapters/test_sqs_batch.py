@@ -99,6 +99,7 @@ def test_records_for_which_no_time_is_left_are_not_begun() -> None:
     run = Run(sqs=Postponed())
     assert run([record(1), record(2, "b")], context=Context(milliseconds=100)) == ["m1", "m2"]
     assert run.seen == []
+    assert {ids["error"] for _, _, ids in run.watch.notes} == {"receive.out_of_time"}
 
 
 class Postponed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from headwater.errors import Quarantine
 from headwater.inbound.convert import convert
 from headwater.model import Converted
+from headwater.templates import Engine
 from tests.mappings.examples import MAPPINGS, PLAIN, ehrs, engine, envelope
 
 ADMIT = (MAPPINGS / "base/hl7v2/examples/adt-a01-inpatient.hl7").read_bytes()
@@ -53,6 +55,34 @@ def test_what_cannot_be_converted_is_refused_with_its_place(body: bytes, code: s
     with pytest.raises(Quarantine) as refused:
         take(body)
     assert (refused.value.code, refused.value.place) == (code, place)
+
+
+@pytest.mark.parametrize(
+    ("template", "error"),
+    [
+        ('{"resources": {"a": 1}}', 'convert.template_output at hl7v2/ADT_A01.liquid: expected { "resources": [ … ] }'),
+        ('{"resources": [{"id": "1"}]}', "convert.template_output at hl7v2/ADT_A01.liquid: expected"),
+        ('{"resources": [', "convert.json at hl7v2/ADT_A01.liquid: the template's output is not JSON"),
+        ("{% if %}", "convert.template_syntax at hl7v2/ADT_A01.liquid:1:"),
+        ("{% include 'none' %}", "convert.template_missing at hl7v2/ADT_A01.liquid:1:11: no template 'none'"),
+        ("\n{{ 'x' | code: 'none' }}", "convert.codes_missing at codes/none.csv: no folder has this code map"),
+        (
+            '{"resources": [{"resourceType": "Patient", "id": "1", "link": [{"other": {"reference": "Patient/2"}}]}]}',
+            "convert.reference_dangling at Patient: it refers to what is not there",
+        ),
+        (
+            '{"resources": [{"resourceType": "Patient", "id": "1", "gender": "malex"}]}',
+            "convert.invalid at Patient.gender: ",
+        ),
+    ],
+)
+def test_a_template_that_goes_wrong_is_named(tmp_path: Path, template: str, error: str) -> None:
+    (tmp_path / "hl7v2").mkdir()
+    (tmp_path / "hl7v2" / "ADT_A01.liquid").write_text(template)
+    ours = {name: each.function for name, each in engine(PLAIN.name).dialect.filters.items()}
+    with pytest.raises(Quarantine) as refused:
+        convert(envelope(PLAIN, ADMIT), PLAIN, Engine([tmp_path], filters={"code": ours["code"]}))
+    assert str(refused.value).startswith(error)
 
 
 def test_an_unknown_content_type_is_refused() -> None:
