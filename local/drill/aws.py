@@ -121,5 +121,3 @@ def _copy_table(dynamodb: Any, known: str, name: str) -> None:
         KeySchema=table["KeySchema"],
         **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
     )
-
-

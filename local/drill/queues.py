@@ -119,13 +119,13 @@ class DrillQueue:
 class Visibility:
     """What `sqs_batch` asks of boto3's SQS client: when a message that failed may come again."""
 
-    class meta:  # noqa: N801  as boto3 calls it
+    class meta:
         endpoint_url = "http://drill"
 
     def __init__(self, queue: DrillQueue, messages: list[Message]) -> None:
         self._queue = queue
         self._messages = {str(message.number): message for message in messages}
 
-    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> None:  # noqa: N803, ARG002
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> None:  # noqa: ARG002
         for entry in Entries:
             self._messages[entry["ReceiptHandle"]].due = self._queue.clock() + entry["VisibilityTimeout"]

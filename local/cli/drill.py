@@ -1,0 +1,62 @@
+"""headwater drill: make happen what can go wrong between an approval and a chart, and report what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local.drill.running import Outcome, drill, play_all
+from local.drill.scenario import HERE, read
+
+SCENARIOS = HERE / "scenarios"
+
+
+def add(commands: Any) -> None:
+    command: argparse.ArgumentParser = commands.add_parser(
+        "drill",
+        help="the chart-corruption drill: every scenario, ten invariants, a report",
+        description="Plays scenarios of chart corruption against simulated EHRs and a local AWS of its own; "
+        "nothing else is touched. Any critical failure fails the drill.",
+    )
+    command.add_argument("--scenario", action="append", default=[], metavar="ID", help="only this one (repeatable)")
+    command.add_argument("--ehr", action="append", default=[], metavar="NAME", help="only on this EHR (repeatable)")
+    command.add_argument("--seed", type=int, default=1, help="other people, values and choices (%(default)s)")
+    command.add_argument("--data", type=Path, default=SCENARIOS, metavar="FILE",
+                         help="scenarios: a file or a folder; the vocabulary is docs/drill.md")  # fmt: skip
+    command.add_argument("--verbose", action="store_true", help="show every finding")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    scenarios = [one for one in read(options.data) if not options.scenario or one.id in options.scenario]
+    started, outcomes = time.monotonic(), []
+    with drill() as playing:
+        for outcome in play_all(playing, scenarios, options.seed, options.ehr):
+            outcomes.append(outcome)
+            show(console, outcome, verbose=options.verbose)
+    red = [outcome for outcome in outcomes if not outcome.green]
+    console.print(
+        f"{len(outcomes)} runs of {len(scenarios)} scenarios in {time.monotonic() - started:.0f} s, seed {options.seed}: "
+        + (f"[bold red]{len(red)} red" if red else "[bold green]all green")
+    )
+    return 1 if red or not outcomes else 0
+
+
+def show(console: Console, outcome: Outcome, *, verbose: bool = False) -> None:
+    scenario = outcome.scenario
+    mark = "[green]pass[/]" if outcome.green else "[bold red]FAIL[/]"
+    console.print(f"{mark} {scenario.id} {outcome.ehr:18} {outcome.seconds:5.1f} s  {scenario.title}")
+    for finding in (*outcome.findings, *outcome.invariants):
+        if verbose or not finding.ok:
+            console.print(
+                f"       {'[green]✓[/]' if finding.ok else '[red]✗[/]'} {finding.says}: {finding.found}", markup=True
+            )
+    for word in outcome.unknown:
+        console.print(f"       [bold yellow]NOT UNDERSTOOD[/] {word}")
+    if outcome.crash:
+        console.print(outcome.crash, style="red", markup=False)

@@ -1,0 +1,193 @@
+"""What must be true after a scenario: each word of `check` is a function that gives findings on what was played.
+
+A number may be exact (`1`) or bounds (`{"min": 1, "max": 2}`). Charts are read as they truly are, not through an API
+that the functions use too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.model import Proposal
+from local.drill.play import Play, ours, site_named
+from local.drill.recorder import Event
+
+Number = int | float | Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One statement, whether it is so, and what was found."""
+
+    says: str
+    ok: bool
+    found: str = ""
+
+
+def examine(play: Play, check: Mapping[str, Any]) -> Iterator[Finding]:
+    """The findings of one entry of `check`; a word that nobody knows is a finding that fails."""
+    for name, wanted in check.items():
+        if name not in CHECKS:
+            yield Finding(f"check {name}", False, "this check is not known")
+            continue
+        yield from CHECKS[name](play, wanted)
+
+
+def fits(found: float, wanted: Number) -> bool:
+    if isinstance(wanted, Mapping):
+        return wanted.get("min", float("-inf")) <= found <= wanted.get("max", float("inf"))
+    return found == wanted
+
+
+def words(wanted: Number) -> str:
+    if not isinstance(wanted, Mapping):
+        return f"= {wanted}"
+    return " and ".join(f"{'≥' if key == 'min' else '≤'} {value}" for key, value in wanted.items())
+
+
+# ------------------------------------------------------------------------------------------------------------ charts
+
+
+def _rows(play: Play, wanted: Any) -> Iterator[Finding]:
+    """Rows in the target's chart that came of our requests."""
+    found = len(ours(play.world))
+    yield Finding(f"rows of ours in the chart {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _posts(play: Play, wanted: Any) -> Iterator[Finding]:
+    """Writes that reached the target."""
+    found = len(play.world.chart()["arrivals"])
+    yield Finding(f"writes that reached the EHR {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _posts_per_intent(play: Play, wanted: Any) -> Iterator[Finding]:
+    arrivals = Counter(one["payload_hash"] for one in play.world.chart()["arrivals"])
+    worst = max(arrivals.values(), default=0)
+    yield Finding(f"most writes of one intent {words(wanted)}", fits(worst, wanted), str(worst))
+
+
+def _writes_at(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    """Writes that reached other sites: `{"other": 0}`."""
+    for site, number in wanted.items():
+        found = len(play.world.chart(site_named(play.world, site))["arrivals"])
+        yield Finding(f"writes that reached {site} {words(number)}", fits(found, number), str(found))
+
+
+def _second_post_after_s(play: Play, wanted: Any) -> Iterator[Finding]:
+    """Seconds between the first write of an intent and its second; `max_commit_window` is the profile's."""
+    least = play.world.app.ehrs[play.world.target].operation("Observation").max_commit_window_s
+    least = least if wanted == "max_commit_window" else wanted
+    sends: dict[str, list[float]] = {}
+    for event in play.world.timeline.of("ledger"):
+        if event.facts["state"] == "SENDING":
+            sends.setdefault(event.intent, []).append(event.at)
+    for intent, times in sends.items():
+        if len(times) > 1:
+            wait = times[1] - times[0]
+            yield Finding(f"second write of {intent[:8]} not before {least} s", wait >= least, f"{wait:.0f} s")
+
+
+def _edits_survive(play: Play, _: Any) -> Iterator[Finding]:
+    """What clinicians entered in the EHR meanwhile is there at the end."""
+    rows = {row["reference"]: row["resource"] for row in play.world.chart()["rows"]}
+    for reference, changes in play.edits:
+        now = rows.get(reference, {})
+        lost = [key for key, value in changes.items() if now.get(key) != value]
+        yield Finding(f"the clinician's entry in {reference} is there", not lost, f"lost: {lost}" if lost else "kept")
+
+
+# ------------------------------------------------------------------------------------------------------------ ledger
+
+
+def _states(play: Play, wanted: Mapping[str, Number]) -> Iterator[Finding]:
+    """How many intents are in which state; `A|B` counts both; REFUSED are requests that never became one."""
+    found = Counter(row.state.value for row in play.world.proposals())
+    for names, number in wanted.items():
+        count = sum(found[name] for name in names.split("|"))
+        yield Finding(f"intents {names} {words(number)}", fits(count, number), _told(found))
+
+
+def _told(states: Counter[str]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
+
+
+def _reasons(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    """Each of these codes is the reason of some row; `a|b` takes either."""
+    found = sorted({row.reason.partition(" ")[0] for row in play.world.proposals() if row.reason})
+    for codes in wanted:
+        yield Finding(
+            f"a row says {codes}", any(code in found for code in codes.split("|")), ", ".join(found) or "none"
+        )
+
+
+def _reason_has(play: Play, wanted: str) -> Iterator[Finding]:
+    """The EHR's own code is kept with the row."""
+    found = [row.reason for row in play.world.proposals() if wanted in row.reason]
+    yield Finding(f"a row keeps the EHR's {wanted}", bool(found), found[0] if found else "none")
+
+
+def _never(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    """States that no intent ever was in."""
+    found = {event.facts["state"] for event in play.world.timeline.of("ledger")}
+    for state in wanted:
+        yield Finding(f"no intent was ever {state}", state not in found)
+
+
+def _audit(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    """Every intent that was sent has these events in its chain, in this order."""
+    for proposal in _sent(play):
+        events = [str(entry["event"]) for entry in play.world.app.audit.read(proposal.intent)]
+        rest = iter(events)
+        missing = [event for event in wanted if event not in rest]
+        yield Finding(f"audit of {proposal.intent[:8]}: {' → '.join(wanted)}", not missing, " → ".join(events))
+
+
+def _sent(play: Play) -> list[Proposal]:
+    intents = {event.intent for event in play.world.timeline.of("ledger") if event.facts["state"] == "SENDING"}
+    return [row for row in play.world.proposals() if row.intent in intents]
+
+
+def _requests_dead(play: Play, wanted: Any) -> Iterator[Finding]:
+    found = len(play.world.queues["write"].dead)
+    yield Finding(f"write requests in the dead letters {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _new_proposals(play: Play, wanted: Any) -> Iterator[Finding]:
+    """Intents that came into being after the faults were put in force, refused requests left out."""
+    late = [event for event in _made(play) if event.at >= play.injected_at]
+    found = sum(1 for event in late if event.facts["state"] != "REFUSED")
+    yield Finding(f"new proposals since {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _made(play: Play) -> list[Event]:
+    return [event for event in play.world.timeline.of("ledger") if event.facts["new"]]
+
+
+def _api(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    """Answers of the review API by call: `{"approval": {"409": 1}}`."""
+    for call, statuses in wanted.items():
+        found = Counter(str(status) for name, status, _ in play.answers if name.endswith(call))
+        for status, number in statuses.items():
+            count = sum(found[one] for one in status.split("|"))
+            yield Finding(f"{call} answered {status} {words(number)}", fits(count, number), str(dict(found)))
+
+
+CHECKS: Mapping[str, Callable[[Play, Any], Iterator[Finding]]] = {
+    "rows": _rows,
+    "posts": _posts,
+    "posts_per_intent": _posts_per_intent,
+    "writes_at": _writes_at,
+    "second_post_after_s": _second_post_after_s,
+    "edits_survive": _edits_survive,
+    "states": _states,
+    "reasons": _reasons,
+    "reason_has": _reason_has,
+    "never": _never,
+    "audit": _audit,
+    "requests_dead": _requests_dead,
+    "new_proposals": _new_proposals,
+    "api": _api,
+}

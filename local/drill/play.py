@@ -1,0 +1,255 @@
+"""A scenario as it is played: the steps of `do`, each a function here, on one `World`.
+
+Reviewers decide through the review API, producers through the write queue, EHR events through the feed: the drill uses
+the doors that everybody uses. `docs/drill.md` lists the steps with their arguments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any
+
+from headwater.formats import write_request
+from headwater.model import Proposal, ProposalState, Resource, WriteRequest
+from local.drill import people
+from local.drill.scenario import Scenario, Step
+from local.drill.world import Person, World
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "dr.rivera": ("clinician",),
+    "dr.chen": ("clinician",),
+    "r.okafor": ("clinician", "registration"),
+    "s.novak": ("steward",),
+}
+
+
+@dataclass
+class Play:
+    """What has happened so far: `requests` as they were put on the write queue, `answers` of the review API."""
+
+    world: World
+    scenario: Scenario
+    requests: list[str] = field(default_factory=list)
+    answers: list[tuple[str, int, Any]] = field(default_factory=list)
+    edits: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    begun: float = 0.0
+    injected_at: float = 0.0
+    unknown: list[str] = field(default_factory=list)
+
+    def do(self, step: Step) -> None:
+        """One step: `{"propose": {…}}`. A word that is not known is noted, and nothing is done."""
+        for name, arguments in step.items():
+            act = STEPS.get(name)
+            if act is None:
+                self.unknown.append(f"step {name}")
+            else:
+                act(self, **(arguments if isinstance(arguments, dict) else {}))
+
+    # --------------------------------------------------------------------------------------------------- people
+
+    def person(self, number: int = 0) -> Person:
+        while len(self.world.people) <= number:
+            people.admit(self.world, number + 1 - len(self.world.people))
+        return self.world.people[number]
+
+    # --------------------------------------------------------------------------------------------------- review
+
+    def review(self, who: str, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> Any:
+        """A call of the review API as a signed-in user; gives the answer's body, and keeps status and body."""
+        claims = {"sub": who, "cognito:groups": f"[{' '.join(GROUPS.get(who, ('clinician',)))}]"}
+        event = {
+            "version": "2.0",
+            "rawPath": path,
+            "queryStringParameters": query,
+            "requestContext": {"http": {"method": method, "path": path}, "authorizer": {"jwt": {"claims": claims}}},
+            "body": json.dumps(body) if body is not None else None,
+            "headers": {"content-type": "application/json"},
+        }
+        answer = self.world.app.review_api(event)
+        found = json.loads(answer["body"])
+        self.answers.append((f"{method} {path.rsplit('/', 1)[-1]}", int(answer["statusCode"]), found))
+        return found
+
+    def waiting(self, site: str = "") -> list[Proposal]:
+        return [
+            row
+            for row in self.world.app.proposals.list(ProposalState.PROPOSED, limit=2000)
+            if row.ehr == (site or self.world.target) or site == "*"
+        ]
+
+
+# ------------------------------------------------------------------------------------------------------------- steps
+
+
+def propose(
+    play: Play,
+    fact: str = "vital",
+    count: int = 1,
+    to: str = "",
+    by: str = "",
+    person: int = 0,
+    people_count: int = 1,
+    set: Mapping[str, Any] | None = None,
+    each: list[Mapping[str, Any]] | None = None,
+    hops: int = 1,
+    first: int = 0,
+    intent: str = "drill",
+    every_s: float = 0.0,
+    run: bool = True,
+) -> None:
+    """`count` write requests about `people_count` persons; `each` gives further changes fact by fact."""
+    world = play.world
+    for number in range(count):
+        whom = play.person(person + number % people_count)
+        changes = {**(set or {}), **((each or [{}])[number % len(each or [{}])])}
+        resource = people.fact(world, fact, first + number, **changes)
+        subject = {"reference": f"Patient/{whom.id}"}
+        resource["patient" if resource["resourceType"] in ("AllergyIntolerance", "Immunization") else "subject"] = (
+            subject
+        )
+        request(play, resource, whom, to=site_named(world, to) if to else world.target, by=by, hops=hops, intent=intent)
+        if every_s:
+            world.pass_time(every_s)
+    if run:
+        world.run(120.0)
+
+
+def request(
+    play: Play, resource: Resource, whom: Person, *, to: str, by: str = "", hops: int = 1, intent: str = "drill"
+) -> None:
+    """One write request on the queue, as a producer puts it there."""
+    number = len(play.requests)
+    origin = by or play.world.origin
+    wish = WriteRequest(to, intent, whom.id, resource, origin, f"{resource['resourceType']}/src-{number}", hops)
+    body = write_request.dump(wish)
+    play.requests.append(body)
+    play.world.queues["write"].put(body, group=f"{to}.{whom.id}", dedup=f"{number}")
+
+
+def propose_again(play: Play, times: int = 1, run: bool = True) -> None:
+    """The same requests once more, as a planner that is run twice makes them."""
+    for turn in range(times):
+        for number, body in enumerate(list(play.requests)):
+            document = json.loads(body)
+            play.world.queues["write"].put(
+                body, group=f"{document['to']}.{document['person']}", dedup=f"{turn}-{number}-again"
+            )
+    if run:
+        play.world.run(120.0)
+
+
+def approve(play: Play, who: str = "dr.rivera", site: str = "", most: int = 0, look: bool = True) -> None:
+    """A clinician opens and signs what waits for the site (`*`: for all)."""
+    for proposal in play.waiting(site)[: most or None]:
+        if look:
+            play.review(who, "GET", f"/proposals/{proposal.intent}")
+        play.review(who, "POST", f"/proposals/{proposal.intent}/approval", {"payload_hash": proposal.payload_hash})
+
+
+def reject(play: Play, who: str = "dr.rivera", reason: str = "not needed", most: int = 0) -> None:
+    for proposal in play.waiting()[: most or None]:
+        body = {"payload_hash": proposal.payload_hash, "reason": reason}
+        play.review(who, "POST", f"/proposals/{proposal.intent}/rejection", body)
+
+
+def decide_at_once(play: Play) -> None:
+    """One reviewer approves and another rejects in the same instant, each having looked."""
+    for proposal in play.waiting():
+        for who in ("dr.rivera", "dr.chen"):
+            play.review(who, "GET", f"/proposals/{proposal.intent}")
+        path, seen = f"/proposals/{proposal.intent}", {"payload_hash": proposal.payload_hash}
+        both = [
+            Thread(target=play.review, args=("dr.rivera", "POST", f"{path}/approval", seen)),
+            Thread(target=play.review, args=("dr.chen", "POST", f"{path}/rejection", {**seen, "reason": "known"})),
+        ]
+        if play.world.chance.random() < 0.5:
+            both.reverse()
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+
+
+def run(play: Play, seconds: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+    """Let the workers go on until nothing is left to do, at most so long (default: four days)."""
+    play.world.run(seconds + hours * 3600 + days * 86400 or 4 * 86400.0)
+
+
+def pass_time(play: Play, seconds: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+    """So much time passes, and the workers work."""
+    play.world.pass_time(seconds + hours * 3600 + days * 86400)
+
+
+def stall(play: Play, seconds: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+    """So much time passes, and no worker runs."""
+    play.world.clock.advance(seconds + hours * 3600 + days * 86400)
+
+
+def inject(play: Play, faults: list[Step] | None = None) -> None:
+    """Put the scenario's faults (or these) into force."""
+    from local.drill.injections import put_in_force
+
+    play.injected_at = play.world.clock()
+    for fault in faults if faults is not None else play.scenario.inject:
+        put_in_force(play, fault)
+
+
+def clear(play: Play) -> None:
+    """The EHR is well again."""
+    for site in play.world.sites:
+        play.world.ask("DELETE", "/_sim/faults", None, site)
+
+
+def edit(play: Play, reference: str = "", set: Mapping[str, Any] | None = None, site: str = "") -> None:
+    """A clinician changes a row in the EHR: `reference`, or the newest row that is ours."""
+    rows = ours(play.world, site) if not reference else [{"reference": reference}]
+    for row in rows[-1:]:
+        wish = {"reference": row["reference"], "set": set or {"note": [{"text": "seen by the clinician"}]}}
+        play.world.ask("POST", "/_sim/edit", wish, site)
+        play.edits.append((row["reference"], wish["set"]))
+
+
+def chart_has(play: Play, fact: str = "vital", set: Mapping[str, Any] | None = None, site: str = "") -> None:
+    """A clinician has entered a fact in the EHR before."""
+    world = play.world
+    resource = people.fact(world, fact, 0, **(set or {}))
+    subject = {"reference": play.person().at(site or world.target)}
+    resource["patient" if resource["resourceType"] in ("AllergyIntolerance", "Immunization") else "subject"] = subject
+    world.ask("POST", "/_sim/rows", resource, site)
+
+
+def redeliver(play: Play) -> None:
+    """SQS brings what was sent to the send queue once more."""
+    queue = play.world.queues["send"]
+    for message in list(queue.sent):
+        queue.put(message.body, group=message.group)
+
+
+def redrive(play: Play) -> None:
+    """The operator moves all dead letters back."""
+    for queue in play.world.queues.values():
+        queue.redrive()
+
+
+STEPS: Mapping[str, Callable[..., None]] = {
+    one.__name__: one
+    for one in (propose, propose_again, approve, reject, decide_at_once, run, pass_time, stall, inject, clear, edit,
+                chart_has, redeliver, redrive)
+}  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------- what they share
+
+
+def site_named(world: World, name: str) -> str:
+    """`target`, `origin`, `other`, or a site's own name."""
+    known = {"target": world.target, "origin": world.origin, "other": next(iter(world.others), "")}
+    return known.get(name, name)
+
+
+def ours(world: World, site: str = "") -> list[dict[str, Any]]:
+    """Rows of the chart that came of our requests."""
+    return [row for row in world.chart(site)["rows"] if row["payload_hash"]]

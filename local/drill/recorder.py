@@ -1,0 +1,121 @@
+"""Everything the functions did in a scenario, in the order in which it happened, without asking AWS again.
+
+Ports are wrapped, not replaced: the real adapter does the work, and what it did is one line of the timeline. Here is
+also where a worker can be killed, before or after a step, as SIGKILL would do it: nothing after that point has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headwater.errors import Retry
+from headwater.model import Answer, Proposal
+from local.drill.clock import DrillClock
+
+
+class Killed(BaseException):
+    """The worker is gone. A BaseException, so that no handler can catch what a SIGKILL would not let it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`what` is audit, ledger, notice, wire, answer, slow or killed; `intent` is empty where the port does not say it."""
+
+    at: float
+    what: str
+    intent: str
+    facts: Mapping[str, Any]
+
+
+@dataclass
+class Timeline:
+    """The recorder of one scenario. `kill_at` maps a point (`after:create`) to how often it still kills."""
+
+    clock: DrillClock
+    events: list[Event] = field(default_factory=list)
+    kill_at: dict[str, int] = field(default_factory=dict)
+    sending: dict[str, Proposal] = field(default_factory=dict)
+
+    def note(self, what: str, intent: str, **facts: Any) -> None:
+        self.events.append(Event(self.clock(), what, intent, facts))
+
+    def point(self, name: str) -> None:
+        """A place where a worker may die."""
+        if self.kill_at.get(name, 0) > 0:
+            self.kill_at[name] -= 1
+            self.note("killed", "", point=name)
+            raise Killed(name)
+
+    def of(self, what: str, intent: str = "") -> list[Event]:
+        return [event for event in self.events if event.what == what and intent in ("", event.intent)]
+
+
+class RecordedAudit:
+    """`AuditLog`; `down` refuses every append, as a bucket that is not reached does."""
+
+    def __init__(self, port: Any, timeline: Timeline) -> None:
+        self._port, self._timeline, self.down_until = port, timeline, 0.0
+
+    def append(self, chain: str, entry: Mapping[str, object]) -> None:
+        self._timeline.point(f"before:audit.{entry.get('event')}")
+        if self._timeline.clock() < self.down_until:
+            raise Retry("audit.unavailable", place=chain, after=30)
+        self._port.append(chain, entry)
+        self._timeline.note("audit", chain, **entry)
+        self._timeline.point(f"after:audit.{entry.get('event')}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+class RecordedProposals:
+    """`Proposals`."""
+
+    def __init__(self, port: Any, timeline: Timeline) -> None:
+        self._port, self._timeline = port, timeline
+
+    def add(self, proposal: Proposal) -> bool:
+        self._timeline.point("before:ledger.add")
+        added: bool = self._port.add(proposal)
+        if added:
+            self._timeline.note("ledger", proposal.intent, state=proposal.state.value, reason=proposal.reason, new=True)
+        return added
+
+    def move(self, proposal: Proposal, *, expected_version: int) -> None:
+        self._timeline.point(f"before:ledger.{proposal.state.value}")
+        self._port.move(proposal, expected_version=expected_version)
+        self._timeline.sending[proposal.payload_hash] = proposal
+        self._timeline.note("ledger", proposal.intent, state=proposal.state.value, reason=proposal.reason, new=False)
+        self._timeline.point(f"after:ledger.{proposal.state.value}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+class RecordedApi:
+    """`EhrApi`: every call with its answer; a write is announced before its bytes leave."""
+
+    WRITES = ("create", "update", "patch", "delete", "operate", "transact")
+
+    def __init__(self, port: Any, ehr: str, timeline: Timeline, on_wire: Callable[[str, bytes], None]) -> None:
+        self._port, self._ehr, self._timeline, self._on_wire = port, ehr, timeline, on_wire
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._port, name)
+        if not callable(call) or name.startswith("_"):
+            return call
+
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            write = name in self.WRITES
+            self._timeline.point(f"before:{name}")
+            if write:
+                self._on_wire(self._ehr, next(value for value in args if isinstance(value, bytes)))
+            answer: Answer = call(*args, **kwargs)
+            self._timeline.note("answer", "", ehr=self._ehr, name=name, write=write, status=answer.status,
+                                milliseconds=answer.milliseconds)  # fmt: skip
+            self._timeline.point(f"after:{name}")
+            return answer
+
+        return recorded

@@ -1,0 +1,228 @@
+"""One scenario's world: sites with simulated EHRs, people both of them know, the functions, and time to run them in.
+
+The functions are the deployed code in this process: `App` as `bootstrap` wires it, its clock and its queues the
+drill's. A worker takes one message at a time; when nothing is visible, time jumps to when something will be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from headwater.adapters.watch.powertools import PowertoolsWatch
+from headwater.bootstrap import App
+from headwater.model import Delivery, Proposal, ProposalState, Resource
+from headwater.outbound.gates.identity import link_of
+from headwater.ports import AuditLog, EhrApi, EhrApis, Proposals, Queue, Watch
+from headwater.settings import Settings
+from local.drill.clock import DrillClock
+from local.drill.queues import DrillQueue, Visibility
+from local.drill.recorder import Killed, RecordedApi, RecordedAudit, RecordedProposals, Timeline
+from local.ehrs.client import connect
+from local.ehrs.server import SimulatedEhr
+
+STEPS = ("feed", "write", "send")
+
+
+class DrillApp(App):
+    """The functions' App, with the drill's queues and with its ports recorded."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        super().__init__(settings, world.clock.now)
+        self._world = world
+
+    def _queue(self, url: str) -> Queue:
+        name = next((name for name in STEPS if f"-{name}." in url), "other")
+        return self._world.queues[name]
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        return RecordedProposals(super().proposals, self._world.timeline)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return RecordedAudit(super().audit, self._world.timeline)
+
+    @cached_property
+    def apis(self) -> EhrApis:
+        known, timeline = super().apis, self._world.timeline
+        recorded: dict[str, Any] = {}
+
+        def of(ehr: str) -> EhrApi:
+            port = known(ehr)
+            if recorded.get(ehr, (None,))[0] is not port:
+                recorded[ehr] = (port, RecordedApi(port, ehr, timeline, self._world.on_wire))
+            api: EhrApi = recorded[ehr][1]
+            return api
+
+        return of
+
+    @cached_property
+    def watch(self) -> Watch:
+        return PowertoolsWatch(Logger(service="headwater", level="INFO", location=None, stream=self._world.log,
+                                      logger_formatter=None))  # fmt: skip
+
+
+@dataclass
+class Person:
+    """A person of the scenario: who they are to us, and their patient at each site."""
+
+    id: str
+    patients: Mapping[str, Resource]
+
+    def at(self, site: str) -> str:
+        return f"Patient/{self.patients[site]['id']}"
+
+
+@dataclass
+class World:
+    """`target` is the site under test, `origin` the one that facts come from."""
+
+    settings: Settings
+    target: str
+    origin: str
+    others: tuple[str, ...]
+    scratch: Path
+    seed: int
+    clock: DrillClock = field(default_factory=DrillClock)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(f"{self.target} {self.seed}")
+        self.timeline = Timeline(self.clock)
+        self.log = io.StringIO()
+        self.queues = {name: DrillQueue(name, self.clock) for name in (*STEPS, "other")}
+        self.app = DrillApp(self.settings, self)
+        self.sites: dict[str, SimulatedEhr] = {}
+        self.people: list[Person] = []
+        self.agenda: list[tuple[float, Callable[[], None]]] = []
+        self.kills = 0
+        self.crashes: list[str] = []
+
+    # --------------------------------------------------------------------------------------------------- sites
+
+    def open(self, key: bytes) -> dict[str, dict[str, str]]:
+        """Start a simulated EHR for each site; gives their connections, for Secrets Manager."""
+        connections = {}
+        for name in dict.fromkeys((self.target, self.origin, *self.others)):
+            ehr = self.app.ehrs[name]
+            folder = self.scratch / name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.pem").write_bytes(key)
+            simulated = SimulatedEhr(ehr, data=folder, clock=self.clock, sleep=self.clock.advance)
+            simulated.start()
+            self.sites[name] = simulated
+            connections[name] = connect(simulated, folder)
+        return connections
+
+    def close(self) -> None:
+        for site in self.sites.values():
+            site.stop()
+
+    def chart(self, site: str = "") -> dict[str, Any]:
+        """The chart as it truly is."""
+        _, text = self.ask("GET", "/_sim/chart", None, site)
+        found: dict[str, Any] = text
+        return found
+
+    def ask(self, method: str, path: str, body: Any = None, site: str = "") -> tuple[int, Any]:
+        """A request at a site's back door, without the detour over HTTP."""
+        reply = self.sites[site or self.target].back_door.answer(method, path, json.dumps(body or {}).encode())
+        if isinstance(reply, tuple):
+            return 200, reply[1]
+        return reply.status, reply.body
+
+    # -------------------------------------------------------------------------------------------------- workers
+
+    def run(self, seconds: float = 3 * 86400.0) -> None:
+        """Let the workers work until nothing is left to do, or the time is over."""
+        end = self.clock() + seconds
+        while True:
+            if self._work_once():
+                continue
+            following = [self._due(), *(due for due, _ in self.agenda)]
+            times = [due for due in following if due is not None]
+            if not times or min(times) > end:
+                return
+            self.clock.advance(min(times) - self.clock())
+
+    def pass_time(self, seconds: float) -> None:
+        """Workers work, and all of the time passes."""
+        end = self.clock() + seconds
+        self.run(seconds)
+        self.clock.advance(end - self.clock())
+        self.run(0.0)
+
+    def _due(self) -> float | None:
+        return min((due for queue in self.queues.values() if (due := queue.next_due) is not None), default=None)
+
+    def _work_once(self) -> bool:
+        for place, (due, act) in enumerate(self.agenda):
+            if due <= self.clock():
+                del self.agenda[place]
+                act()
+                return True
+        for name, handle in (("feed", self.app.ingest), ("write", self.app.propose), ("send", self.app.send)):
+            if self.deliver(name, handle):
+                return True
+        return False
+
+    def deliver(self, name: str, handle: Callable[[Delivery], object]) -> bool:
+        """One batch of one message, through the functions' own batch code; False if there is none."""
+        queue = self.queues[name]
+        message = queue.receive()
+        if message is None:
+            return False
+        from headwater.adapters.sqs_batch import process
+
+        event = {"Records": [message.record(name)]}
+        try:
+            answer = process(event, Context(), handle, sqs=Visibility(queue, [message]), watch=self.app.watch)
+        except Killed:
+            self.kills += 1
+            self._restart()
+            return True
+        if not answer["batchItemFailures"]:
+            queue.delete(message)
+        return True
+
+    def _restart(self) -> None:
+        """A new sandbox: what the old one knew is gone, what was written stays."""
+        self.app = DrillApp(self.settings, self)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        self.agenda.append((self.clock() + seconds, act))
+
+    def on_wire(self, site: str, payload: bytes) -> None:
+        """Bytes are about to leave: note whose they are, and how sure the link is at this moment."""
+        proposal = self.timeline.sending.get(hashlib.sha256(payload).hexdigest())
+        if proposal is None:
+            self.timeline.note("wire", "", ehr=site, confidence=0.0, same_link=False)
+            return
+        person = self.app.persons.get(proposal.person_id)
+        same = person is not None and link_of(person, proposal.origin_ehr, proposal.ehr) == proposal.link
+        self.timeline.note("wire", proposal.intent, ehr=site, confidence=proposal.confidence, same_link=same)
+
+    # --------------------------------------------------------------------------------------------------- ledger
+
+    def proposals(self) -> list[Proposal]:
+        """The whole ledger, the oldest first."""
+        found = [row for state in ProposalState for row in self.app.proposals.list(state, limit=2000)]
+        return sorted(found, key=lambda row: (row.created_at, row.intent))
+
+
+class Context:
+    """Lambda's, with time enough."""
+
+    function_name = "drill"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
