@@ -156,5 +156,7 @@ def _check_operation(operation: Operation, mappings: Path, ehr: Ehr, place: str)
 
 def _check_template(template: str, mappings: Path, folders: Iterable[str], place: str) -> None:
     file = f"{template}.liquid"
-    if not any((mappings / "ehrs" / folder / file).is_file() for folder in folders):
-        raise HeadwaterError("ehrs.template_missing", place=place, hint=f"no {file} in the folder")
+    if not any(
+        (folder / file).is_file() for folder in (*(mappings / "ehrs" / one for one in folders), mappings / "base")
+    ):
+        raise HeadwaterError("ehrs.template_missing", place=place, hint=f"no {file} in the folder, nor in base")

@@ -27,6 +27,7 @@ class LocalTimes:
         return {
             "local_datetime": self.date_time,
             "local_instant": self.instant,
+            "local_clock": self.clock,
             "interval": self.interval,
             "parse_date": parse_date,
         }
@@ -40,6 +41,15 @@ class LocalTimes:
         """FHIR instant; None unless day and time of day are known."""
         moment = times.read(_text(value))
         return moment.instant(self._zone) if moment else None
+
+    def clock(self, value: Any, pattern: Any) -> str | None:
+        """A FHIR dateTime as the feed's people write it: strftime's `pattern` in the feed's zone; a bare day stays that
+        day. None for what is neither."""
+        try:
+            moment = datetime.fromisoformat(_text(value))
+        except ValueError:
+            return None
+        return (moment.astimezone(self._zone) if moment.tzinfo else moment).strftime(str(pattern))
 
     def interval(self, value: Any) -> dict[str, str] | None:
         """FHIR Period of a CDA IVL_TS (`low`, `high`; a lone `value` is when it began). An end before the start is a
@@ -79,7 +89,7 @@ def filters(sender: Sender, codes: CodeMaps, content_id: Callable[..., str]) -> 
     `headwater.fhir.ids.content_id`."""
     return {
         **hl7v2.filters(sender, codes, content_id),
-        **ccda.filters(sender, codes),
+        **ccda.filters(sender, codes, content_id),
         **LocalTimes(ZoneInfo(sender.feed.time_zone)).filters(),
         **PLAIN_FILTERS,
     }

@@ -102,7 +102,8 @@ class Propose:
         variables = {
             "resource": request.resource,
             "patient": who.patient_ref,
-            "marker": marker_of(intent),
+            "marker": marker_of(intent) if operation.marker else "",
+            "person": who.patient,
             "site": ehr.site,
         }
         payload: Resource = engine.build(operation.template, variables)

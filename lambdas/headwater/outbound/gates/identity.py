@@ -7,7 +7,7 @@ it (a record joined, split off or merged) shows as another link, and what hung o
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headwater.ehrs import Ehr
 from headwater.errors import Refuse, Retry
@@ -23,11 +23,12 @@ CERTAIN = 0.999
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A certain link: the patient's reference at the EHR, the link's name and the grade it rests on."""
+    """A certain link: the patient's reference at the EHR, the link's name, the grade it rests on, the EHR's record."""
 
     patient_ref: str
     link: str
     grade: Grade
+    patient: Resource = field(repr=False)
 
 
 def identity(
@@ -43,7 +44,7 @@ def identity(
     if grade.verdict is not Verdict.SAME or grade.confidence < CERTAIN:
         hint = f"confidence below {CERTAIN}; a steward must look at the link"
         raise Refuse("identity.not_certain", place="person", hint=hint)
-    return Identity(f"Patient/{patient['id']}", link_of(person, origin, ehr.name), grade)
+    return Identity(f"Patient/{patient['id']}", link_of(person, origin, ehr.name), grade, patient)
 
 
 def link_of(person: Person, origin: str, to: str) -> str:
