@@ -85,10 +85,9 @@ def population(seed: int, people: int, policy: MatchingPolicy) -> tuple[list[Kno
         for source in held:
             for _ in range(2 if chance.random() < source.twice else 1):
                 traits, kinds = _as_known_to(source, human, f"{len(records):07d}", policy, chance)
-                profile = profile_of(traits, policy)
                 records.append(
                     Known(f"{source.name}-{len(records)}", source.name, human.id, human.household, human.group,
-                          frozenset(kinds), profile)
+                          frozenset(kinds), traits, profile_of(traits, policy))
                 )  # fmt: skip
                 if source is SOURCES[0]:
                     hospital.append((human, traits))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwater.model import Traits
+from headwater.model import Resource, Traits
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
 from headwater.persons.traits import traits_of
@@ -29,6 +29,7 @@ class Known:
     household: str
     group: str
     kinds: frozenset[str]
+    traits: Traits
     profile: Profile
 
 
@@ -65,7 +66,8 @@ def read_updates(folder: Path) -> Iterator[Update]:
             yield Update(traits_of(pair["old"]), traits_of(pair["new"]), overlay)
 
 
-def _known(patient: dict[str, object], row: dict[str, str], policy: MatchingPolicy) -> Known:
+def _known(patient: Resource, row: dict[str, str], policy: MatchingPolicy) -> Known:
+    traits = traits_of(patient)
     return Known(
         id=str(patient["id"]),
         source=row["source"],
@@ -73,5 +75,6 @@ def _known(patient: dict[str, object], row: dict[str, str], policy: MatchingPoli
         household=row.get("household_id", ""),
         group=row.get("group", ""),
         kinds=frozenset(filter(None, row.get("kinds", "").split("|"))),
-        profile=profile_of(traits_of(patient), policy),
+        traits=traits,
+        profile=profile_of(traits, policy),
     )

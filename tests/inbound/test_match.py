@@ -265,7 +265,7 @@ def test_a_newborn_gets_its_name(gate: Gate) -> None:
     [
         {"name": named("Walter", "Brandt"), "birthDate": "1950-12-30"},
         {"name": named("Walter", "Brandt"), "birthDate": "1950-12-30", "telecom": None, "address": None},
-        {"name": named("Nathaniel")},
+        {"name": named("Nathaniel"), "multipleBirthBoolean": True},
         {"name": named("Maria", "Quintero"), "birthDate": "1969-01-15", "gender": "female"},
     ],
 )
@@ -330,12 +330,13 @@ def test_a_possible_match_that_a_steward_denies_is_a_new_person_on_release(gate:
 
 
 def test_an_overlay_that_a_steward_accepts_goes_through_once(gate: Gate) -> None:
-    first, other = gate(patient()), patient(name=named("Nathaniel"))
+    twin = {"multipleBirthBoolean": True}
+    first, other = gate(patient()), patient(name=named("Nathaniel"), **twin)
     gate.held(other, minutes=5)
     link(gate.index, gate.key(other), first.person_id, **STEWARD)
     gate(patient(), minutes=1)  # news that needs no answer does not use it up
     assert gate(other, minutes=5).person_id == first.person_id
-    assert gate.held(patient(name=named("Zacharias")), minutes=6).code == "match.overlay"
+    assert gate.held(patient(name=named("Zacharias"), **twin), minutes=6).code == "match.overlay"
 
 
 def test_an_answer_does_not_accept_an_overlay_that_came_days_later(gate: Gate) -> None:

@@ -125,6 +125,7 @@ def test_a_person_without_records_is_like_nobody(policy: MatchingPolicy) -> None
         person("Jonathan Brandt", **PHONE),  # married
         person(born="1971-04-28", **PHONE),  # corrected
         person(**HOME, gender="female"),  # corrected
+        person("Nathaniel Quintero", **PHONE),  # goes by another name
     ],
 )
 def test_an_honest_update_is_the_same(new: Traits, policy: MatchingPolicy) -> None:
@@ -135,10 +136,10 @@ def test_an_honest_update_is_the_same(new: Traits, policy: MatchingPolicy) -> No
     "new",
     [
         person("Walter Brandt", "1950-12-30"),
-        person("Nathaniel Quintero", **PHONE),
+        person("Nathaniel Quintero", **PHONE, multiple_birth=True),  # his twin
         person("Leo Quintero", "2015-07-08", **PHONE),
-        person("Maria Quintero", gender="female", **PHONE),
-        person("Walter Brandt", **PHONE),
+        person("Maria Quintero", "1969-01-15", gender="female", **PHONE),
+        person("Maria Brandt", gender="female", **PHONE),
         person(suffix="Jr", born="1995-02-02", **PHONE),
     ],
 )

@@ -107,7 +107,7 @@ def still_same(old: Traits, new: Traits, policy: MatchingPolicy) -> Grade:
     levels = compare(a, b, policy)
     log_odds = score(levels, policy) + policy.thresholds.overlay_shift
     confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, log_odds))))
-    contradictions = _contradictions(levels)
+    contradictions = _contradictions(levels, multiple_birth=old.multiple_birth or new.multiple_birth)
     overlaid = contradictions or confidence < policy.thresholds.overlay
     evidence = (*(f"veto: {one}" for one in contradictions), *words(levels))
     return Grade(Verdict.DIFFERENT if overlaid else Verdict.SAME, confidence, evidence)
@@ -235,17 +235,17 @@ def _twin_by_middle_name(levels: Levels) -> bool:
     return levels.middle == "different" and levels.given in _SAME_NAME and levels.birth_date == "equal"
 
 
-def _contradictions(levels: Levels) -> tuple[str, ...]:
-    """What an honest update of one person does not do, however much of the household still agrees."""
+def _contradictions(levels: Levels, *, multiple_birth: bool) -> tuple[str, ...]:
+    """What an honest update of one person does not do, however much of the household still agrees. An unlike given name
+    alone is none: people go by other names twenty times as often as a desk takes one twin for the other."""
     if levels.ssn in ("equal", "last_four", "close") or levels.email == "equal" or levels.middle == "equal":
         return ()  # what relatives do not share is still the same
     renamed, reborn = levels.given == "different", levels.birth_date == "different"
     found = {
-        "a twin may differ in nothing but the given name": _twin(levels) and levels.middle != "initial",
+        "another given name where a multiple birth is stated": multiple_birth and _twin(levels),
         "different generations (Sr, Jr, III)": levels.generation == "different"
         or (levels.generation == "one_sided" and reborn),
         "given name and birth date both differ": renamed and reborn,
-        "given and family name both differ": renamed and levels.family == "different",
-        "sex and given name both differ": renamed and levels.sex == "different",
+        "given name, family name and sex all differ": renamed and levels.family == levels.sex == "different",
     }
     return tuple(veto for veto, holds in found.items() if holds)
