@@ -48,7 +48,7 @@ def draft(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
 
 
 def check(resources: Sequence[Resource], places: Mapping[str, str] = MappingProxyType({})) -> None:
-    """One identified Patient, every reference resolved, everything valid. Raises Quarantine with the first fault;
+    """One identified Patient besides those that it replaces, every reference resolved, everything valid. Raises Quarantine with the first fault;
     `places` say where in the message the `patient` and the patient's `identity` should be."""
     _check_patient(resources, places)
     _check_references(resources)
@@ -124,7 +124,7 @@ def _provenance(resources: Sequence[Resource], envelope: Envelope, engine: Engin
         "id": content_id(envelope.ehr, "Provenance", envelope.key),
         "target": [{"reference": f"{one['resourceType']}/{one.get('id', '')}"} for one in others],
         "agent": agents,
-        "entity": [{"role": "source", "what": archived}],
+        "entity": [{"role": "source", "what": archived}, *said.get("entity", ())],
     }
 
 
@@ -147,8 +147,14 @@ def _version(engine: Engine) -> str:
 # ------------------------------------------------------------------------------------------------------------- checks
 
 
+def is_replaced(patient: Resource) -> bool:
+    """Whether a merge says that this Patient is another one now (FHIR R4 patient.html, link type `replaced-by`)."""
+    return any(link.get("type") == "replaced-by" for link in patient.get("link", ()))
+
+
 def _check_patient(resources: Sequence[Resource], places: Mapping[str, str]) -> None:
     patients = [one for one in resources if one["resourceType"] == "Patient"]
+    patients = [one for one in patients if not is_replaced(one)] or patients
     place = places.get("patient", "Patient")
     if not patients:
         raise Quarantine("convert.patient_missing", place=place, hint="there is no Patient in it")
