@@ -20,6 +20,7 @@ from infra.deployment import Deployment
 from infra.reviewers import Reviewers
 
 BY_STATE = "by-state"
+BY_FINGERPRINT = "by-fingerprint"
 
 
 class DataStack(Stack):
@@ -45,6 +46,10 @@ class DataStack(Stack):
         self.messages = self._table("Messages", "key", listed_by="updated_at")
         self.persons = self._table("Persons", "pk", sort="sk")
         self.proposals = self._table("Proposals", "intent", listed_by="created_at")
+        # The same fact again, whatever its ids and units: loops and repeats are found by it.
+        self.proposals.add_global_secondary_index(
+            index_name=BY_FINGERPRINT, partition_key=_text("fingerprint"), sort_key=_text("created_at")
+        )
         self.salt = self._salt()
         self.store = self._store(deployment)
         self.reviewers = Reviewers(self, "Reviewers", deployment=deployment)

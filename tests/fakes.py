@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from headwater.adapters.audit import chain as audit_chain
 from headwater.errors import Quarantine, Retry
-from headwater.model import MessageRecord, MessageState, Proposal, ProposalState, Resource
+from headwater.model import Brake, MessageRecord, MessageState, Proposal, ProposalState, Resource, Switch
 
 
 class _Fake:
@@ -131,6 +131,11 @@ class FakeProposals(_Fake):
         found = [proposal for proposal in self.rows.values() if proposal.state == state]
         return sorted(found, key=lambda proposal: proposal.created_at)[:limit]
 
+    def alike(self, fingerprint: str, *, limit: int = 20) -> Sequence[Proposal]:
+        self._up()
+        found = [proposal for proposal in self.rows.values() if fingerprint and proposal.fingerprint == fingerprint]
+        return sorted(found, key=lambda proposal: proposal.created_at, reverse=True)[:limit]
+
     def move(self, proposal: Proposal, *, expected_version: int) -> None:
         self._up()
         if proposal.version != expected_version + 1:
@@ -139,6 +144,65 @@ class FakeProposals(_Fake):
         if known is None or known.version != expected_version:
             raise Retry("ledger.conflict", place=proposal.intent)
         self.rows[proposal.intent] = proposal
+
+
+class FakeBrakes(_Fake):
+    def __init__(self) -> None:
+        self.thrown: dict[str, Switch] = {}
+        self.arrivals: dict[str, float] = {}
+        self.closed: dict[str, datetime] = {}
+        self.failures: dict[str, int] = {}
+
+    def look(self, ehr: str, scopes: Sequence[str], now: datetime) -> Brake:
+        self._up()
+        thrown = tuple(self.thrown[scope] for scope in sorted(set(scopes)) if scope in self.thrown)
+        closed_s = (self.closed[ehr] - now).total_seconds() if ehr in self.closed else 0.0
+        return Brake(thrown, max(0.0, closed_s), self.failures.get(ehr, 0))
+
+    def take(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
+        self._up()
+        at, step, depth = now.timestamp(), cost / per_s, burst / per_s
+        arrival = self.arrivals.get(budget, at)
+        if arrival > at and arrival > at + max(depth - step, 0):
+            return arrival + step - depth - at
+        self.arrivals[budget] = max(arrival, at) + step
+        return 0.0
+
+    def close(self, ehr: str, until: datetime) -> None:
+        self._up()
+        self.closed[ehr] = max(until, self.closed.get(ehr, until))
+
+    def failed(self, ehr: str) -> int:
+        self._up()
+        self.failures[ehr] = self.failures.get(ehr, 0) + 1
+        return self.failures[ehr]
+
+    def worked(self, ehr: str) -> None:
+        self._up()
+        self.failures[ehr] = 0
+
+    def throw(self, switch: Switch) -> None:
+        self._up()
+        self.thrown.setdefault(switch.scope, switch)
+
+    def release(self, switch: Switch) -> None:
+        self._up()
+        self.thrown.pop(switch.scope, None)
+
+    def switches(self) -> Sequence[Switch]:
+        self._up()
+        return sorted(self.thrown.values(), key=lambda switch: switch.at)
+
+
+class FakeNotices(_Fake):
+    """`told` holds (recipient, subject, lines)."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, tuple[str, ...]]] = []
+
+    def tell(self, recipient: str, subject: str, lines: Sequence[str]) -> None:
+        self._up()
+        self.told.append((recipient, subject, tuple(lines)))
 
 
 class FakeAuditLog(_Fake):

@@ -72,7 +72,8 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """FHIR R4 from one message. `resources` hold exactly one Patient, whose id is the EHR record's (not a person's).
+    """FHIR R4 from one message. `resources` hold exactly one Patient, whose id is the EHR record's (not a person's),
+    and of a merge those that it replaces, each with a link `replaced-by`.
 
     `event_time` is when the sender says it happened (aware; HL7 v2 EVN-2, else MSH-7); `kind` is what was converted
     (`ADT_A01`); `unread` names the input that no template read (`OBX-17`).
@@ -132,22 +133,57 @@ class Traits:
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
     """One EHR's record of a person: `key` is `<ehr>|<assigning authority>|<MRN>`; `patient` is its FHIR Patient as it
-    stands at `event_time`, of which `traits` are the comparable part."""
+    stands at `event_time`, of which `traits` are the comparable part. `retired` is set once the EHR has merged the number
+    into another one and uses it no more."""
 
     key: str
     ehr: str
     traits: Traits
     event_time: datetime
     patient: Resource = field(default_factory=dict)
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One human, and every EHR record linked to them. `version` grows with each change of the links."""
+    """One human, and every EHR record linked to them. `version` grows with each change of the links.
+
+    A person that was merged has no records and is `replaced_by` the one that has them now, which `replaces` it
+    (FHIR R4 patient.html#link).
+    """
 
     id: str
     version: int
     records: tuple[SourceRecord, ...]
+    replaced_by: str = ""
+    replaces: tuple[str, ...] = ()
+
+
+class LinkChange(StrEnum):
+    """Why a person's records are others than before."""
+
+    FOUNDED = "founded"  # by a record that is nobody else's
+    LINKED = "linked"
+    MOVED = "moved"  # one record, by a steward's answer to a message
+    MERGED = "merged"
+    UNMERGED = "unmerged"
+    SPLIT = "split"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvent:
+    """One line of a person's history: the change that made this `version`. `gained` and `lost` are keys of records (and
+    so PHI), `other` is the person they came from or went to. `at` is ISO 8601 in UTC; `by` is "match" or a steward."""
+
+    person_id: str
+    version: int
+    change: LinkChange
+    at: str
+    by: str
+    reason: str = ""
+    gained: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +245,9 @@ class WriteRequest:
     """A fact that should be told to an EHR, as a rule or an outside producer asks for it.
 
     `resource` is FHIR R4, its subject `Patient/<person id>`. `origin` names where the fact came from; `hops` counts
-    the systems it went through, so that an echo is not told again.
+    the systems it went through, so that an echo is not told again. `updates` is the reference of a row at the EHR whose
+    elements it changes; empty for a new row. `author` is the user who wrote it, if a person did. `model` says what a
+    score rests on: name, version, basis, intended use (docs/producers.md).
     """
 
     to: str
@@ -219,6 +257,9 @@ class WriteRequest:
     origin_ehr: str
     origin_ref: str
     hops: int = 1
+    updates: str = ""
+    author: str = ""
+    model: Mapping[str, str] = field(default_factory=dict)
 
 
 class ProposalState(StrEnum):
@@ -263,6 +304,12 @@ class Proposal:
     shall show, where the payload is not that resource itself (a Bundle, a form). `patient_ref` is the patient at the EHR,
     `link` names the set of records that ties the person to it. `purpose` is the rule's or producer's word for it
     (`final-lab-result`). `version` is the optimistic lock. Times are ISO 8601 in UTC.
+
+    An update changes the row `target`, which was `base` when it was proposed, in the version that `seen` names;
+    `changes` are the paths it changes. `tier` is the row of the policy, `approvers` how many must sign, `approvals` who
+    has, `author` who may not. `flags` are codes of what a reviewer must know, `alike` references of rows like it.
+    `fingerprint` finds the fact again whatever ids and units it comes with. `request` is the wish as it came, and `said`
+    are the EHR's own words: both may be PHI, and stay in the ledger.
     """
 
     intent: str
@@ -291,6 +338,39 @@ class Proposal:
     filed_ref: str = ""
     differences: tuple[str, ...] = ()
     fact: bytes = b""
+    target: str = ""
+    seen: str = ""
+    base: bytes = b""
+    changes: tuple[str, ...] = ()
+    tier: str = ""
+    approvers: int = 1
+    approvals: tuple[str, ...] = ()
+    author: str = ""
+    flags: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
+    fingerprint: str = ""
+    request: str = ""
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Writes that are stopped: all of a `scope` (`gates.switches`), by whom, why, since when (ISO 8601 in UTC)."""
+
+    scope: str
+    by: str
+    why: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """What holds an EHR's writes back now: switches that are thrown, seconds until it may be asked anything again,
+    and how often in a row it has failed."""
+
+    switches: tuple[Switch, ...] = ()
+    closed_s: float = 0.0
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

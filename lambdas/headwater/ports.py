@@ -12,14 +12,17 @@ from typing import Protocol
 
 from headwater.model import (
     Answer,
+    Brake,
     Candidates,
     Decision,
+    LinkEvent,
     MessageRecord,
     MessageState,
     Person,
     Proposal,
     ProposalState,
     Resource,
+    Switch,
 )
 
 
@@ -78,7 +81,21 @@ class PersonIndex(Protocol):
         """Write a person that has a new or newer record, link the record to it and file it under `keys`; `left` is the
         person that the record was taken from. One write, whole or not at all, and only if nothing that `find` read for
         it has changed since: raises Retry('match.conflict'), so that the message is matched again. An open decision
-        in `seen` is closed by it."""
+        in `seen` is closed by it, and what it changes is a line in the history of each person."""
+
+    def read(self, person_ids: Sequence[str], record_keys: Sequence[str], keys: Sequence[str]) -> Candidates:
+        """The persons (those that exist), and a note of them, of the records' rows and of the buckets, for `relink`."""
+
+    def relink(
+        self, persons: Sequence[Person], events: Sequence[LinkEvent], *, keys: Sequence[str], seen: Candidates
+    ) -> None:
+        """Write persons whose records changed hands, point the records that the events say were gained to their new
+        person, and file the persons that have records under `keys`, those that have none under nothing. One write,
+        whole or not at all, and only if nothing that `read` read for it has changed since: raises
+        Retry('match.conflict'), and Refuse('steward.too_large') when it is more than one write can hold."""
+
+    def history(self, person_id: str) -> Sequence[LinkEvent]:
+        """Every change of a person's records, the oldest first."""
 
     def decide(self, decision: Decision) -> None:
         """Note a steward's answer for the next `find` of the record; raises Retry('match.conflict') if its version is
@@ -115,8 +132,48 @@ class Proposals(Protocol):
     def list(self, state: ProposalState, *, limit: int = 100) -> Sequence[Proposal]:
         """The oldest first."""
 
+    def alike(self, fingerprint: str, *, limit: int = 20) -> Sequence[Proposal]:
+        """Rows about the same fact, whatever its ids and units, the newest first; what was written within the last
+        second or so may be missing."""
+
     def move(self, proposal: Proposal, *, expected_version: int) -> None:
         """Replace the row if it still has `expected_version`; raises Retry('ledger.conflict') if not."""
+
+
+class Brakes(Protocol):
+    """What holds writes back, shared by all workers. Every read is strongly consistent, every change conditional."""
+
+    def look(self, ehr: str, scopes: Sequence[str], now: datetime) -> Brake:
+        """Which of these switches are thrown, and how the EHR is; one read."""
+
+    def take(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
+        """Take `cost` out of a budget that refills with `per_s` up to `burst`; 0.0, or the seconds until it would be
+        there, and then nothing is taken."""
+
+    def close(self, ehr: str, until: datetime) -> None:
+        """Nothing is asked of the EHR before; a later end that is known already stands."""
+
+    def failed(self, ehr: str) -> int:
+        """Note one more failure; gives how many there were in a row."""
+
+    def worked(self, ehr: str) -> None:
+        """The row of failures is over."""
+
+    def throw(self, switch: Switch) -> None:
+        """Stop the writes of a scope; thrown again, the first one stands."""
+
+    def release(self, switch: Switch) -> None:
+        """Let them go on; `by`, `why` and `at` are of the release."""
+
+    def switches(self) -> Sequence[Switch]:
+        """All that are thrown."""
+
+
+class Notices(Protocol):
+    """Messages to people. They hold ids and codes, never a patient's data."""
+
+    def tell(self, recipient: str, subject: str, lines: Sequence[str]) -> None:
+        """Deliver one message to a group of people (`clinician`, `registration`, `steward`)."""
 
 
 class AuditLog(Protocol):

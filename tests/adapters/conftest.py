@@ -50,24 +50,27 @@ def client(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
 @pytest.fixture
 def table(client: Callable[[str], Any]) -> Callable[[str, str, str], Any]:
-    """`table(name, key, sort)` makes a table with the key `key` and the index `by-state` (`state`, `sort`)."""
+    """`table(name, key, sort)` makes a table with the key `key` and the index `by-state` (`state`, `sort`); the
+    ledger's also has `by-fingerprint`."""
 
     def make(name: str, key: str, sort: str) -> Any:
         dynamodb = client("dynamodb")
+        indexed = ("state", "fingerprint") if name == PROPOSALS else ("state",)
         dynamodb.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in (key, "state", sort)],
+            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in (key, *indexed, sort)],
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
             GlobalSecondaryIndexes=[
                 {
-                    "IndexName": "by-state",
+                    "IndexName": f"by-{each}",
                     "KeySchema": [
-                        {"AttributeName": "state", "KeyType": "HASH"},
+                        {"AttributeName": each, "KeyType": "HASH"},
                         {"AttributeName": sort, "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "ALL"},
                 }
+                for each in indexed
             ],
         )
         return dynamodb

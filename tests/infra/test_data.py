@@ -86,7 +86,11 @@ def test_tables_can_be_put_back_to_any_second_and_not_be_deleted(cloud):
 
 @pytest.mark.parametrize(
     ("keys", "listed_by"),
-    [(["key"], "updated_at"), (["pk", "sk"], None), (["intent"], "created_at")],
+    [
+        (["key"], {"by-state": ("state", "updated_at")}),
+        (["pk", "sk"], {}),
+        (["intent"], {"by-state": ("state", "created_at"), "by-fingerprint": ("fingerprint", "created_at")}),
+    ],
     ids=["messages", "persons", "proposals"],
 )
 def test_the_tables_have_the_keys_and_indexes_that_the_adapters_use(cloud, keys, listed_by):
@@ -97,16 +101,9 @@ def test_the_tables_have_the_keys_and_indexes_that_the_adapters_use(cloud, keys,
     )
     assert {it["AttributeType"] for it in table["AttributeDefinitions"]} == {"S"}
     indexes = table.get("GlobalSecondaryIndexes", [])
-    if listed_by is None:
-        assert indexes == []
-    else:
-        (index,) = indexes
-        assert index["IndexName"] == "by-state"
-        assert [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]] == [
-            ("state", "HASH"),
-            (listed_by, "RANGE"),
-        ]
-        assert index["Projection"] == {"ProjectionType": "ALL"}
+    assert {it["IndexName"]: tuple(key["AttributeName"] for key in it["KeySchema"]) for it in indexes} == listed_by
+    assert all([key["KeyType"] for key in it["KeySchema"]] == ["HASH", "RANGE"] for it in indexes)
+    assert all(it["Projection"] == {"ProjectionType": "ALL"} for it in indexes)
 
 
 def test_the_fhir_store_is_r4_and_encrypted_with_our_key(cloud):

@@ -1,7 +1,8 @@
 """The ledger of write-backs in DynamoDB: one row per intent, with the exact bytes as Binary. A row is only ever moved
 under the condition that it still has the version that was read, so two senders cannot both take it.
 
-Table key `intent`; index `by-state` (`state`, `created_at`; all attributes projected).
+Table key `intent`; indexes `by-state` (`state`, `created_at`) and `by-fingerprint` (`fingerprint`, `created_at`), all
+attributes projected.
 """
 
 from __future__ import annotations
@@ -39,6 +40,18 @@ class DynamoDbProposals:
         with calling("ledger.unavailable"):
             return [_proposal(item) for item in in_state(self._client, self._table, state, limit=limit)]
 
+    def alike(self, fingerprint: str, *, limit: int = 20) -> Sequence[Proposal]:
+        with calling("ledger.unavailable"):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName="by-fingerprint",
+                KeyConditionExpression="fingerprint = :fingerprint",
+                ExpressionAttributeValues=pack({":fingerprint": fingerprint}),
+                ScanIndexForward=False,
+                Limit=limit,
+            )
+        return [_proposal(item) for item in answer["Items"]]
+
     def move(self, proposal: Proposal, *, expected_version: int) -> None:
         """One conditional PutItem. Raises ValueError if `proposal` does not carry the next version: a lock whose
         version stands still locks nothing."""
@@ -54,9 +67,12 @@ class DynamoDbProposals:
             raise Retry("ledger.conflict", place=proposal.intent, hint="somebody else moved it; read it again", after=1)
 
     def _put(self, proposal: Proposal, **condition: Any) -> bool:
+        item = pack(asdict(proposal))
+        if not proposal.fingerprint:
+            del item["fingerprint"]  # the key of an index may be absent, never empty
         with calling("ledger.unavailable"):
             try:
-                self._client.put_item(TableName=self._table, Item=pack(asdict(proposal)), **condition)
+                self._client.put_item(TableName=self._table, Item=item, **condition)
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise

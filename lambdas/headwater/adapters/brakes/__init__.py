@@ -1,0 +1,1 @@
+"""What holds writes back, shared by all workers: the `Brakes` port."""
