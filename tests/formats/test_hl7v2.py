@@ -262,6 +262,18 @@ def test_a_single_message_is_its_own_bytes() -> None:
     assert split_batch(one(1)) == [one(1)]
 
 
+def test_a_message_about_several_patients_is_one_about_each_of_them() -> None:
+    head = HEADER.replace("ORU^R01", "ADT^A17").encode() + b"\rEVN||20250711\r"
+    groups = [b"PID|1||A1\rPV1|1|I|4W\r", b"PID|2||B2\rPV1|1|I|5E\r"]
+    assert split_batch(head + b"".join(groups)) == [head + group for group in groups]
+    assert split_batch(b"BHS|^~\\&|B\r" + head + b"".join(groups) + b"BTS|1\r") == [head + group for group in groups]
+
+
+def test_an_order_with_earlier_results_stays_one_message() -> None:
+    order = HEADER.replace("ORU^R01", "OML^O21").encode() + b"\rPID|1||A1\rORC|NW\rPID|1||A1\rORC|PR\r"
+    assert split_batch(order) == [order]
+
+
 def test_a_batch_with_a_message_missing_is_refused() -> None:
     with pytest.raises(Quarantine) as refused:
         split_batch(b"BHS|^~\\&|B\r" + one(1) + b"BTS|2\r")

@@ -19,6 +19,9 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"M\0", b"\0M")
 
 # A message starts where a line starts with MSH and something that can be a delimiter; a batch segment likewise.
 _STARTS = re.compile(rb"(?:(?<=[\r\n])|\A)(?:MSH|FHS|BHS|BTS|FTS)(?=[^\w\s]|[\r\n]|\Z)")
+_PATIENT_STARTS = re.compile(rb"(?<=[\r\n])PID(?=[^\w\s])")
+# The types whose groups of a patient may repeat: in orders a second PID belongs to earlier results of the same patient.
+_OF_SEVERAL_PATIENTS = (b"ADT", b"ORU", b"RSP")
 
 
 def unframe(body: bytes) -> bytes:
@@ -36,16 +39,16 @@ def unframe(body: bytes) -> bytes:
 
 
 def split_batch(body: bytes) -> list[bytes]:
-    """The messages of a delivery, in order: of MLLP blocks, of a batch file, of messages one after the other.
+    """The messages of a delivery, in order: of MLLP blocks, of a batch file, of messages one after the other. One about
+    several patients (ADT^A17, ADT^A40, ORU^R01; chapters 3.3 and 7.3.1) is one about each of them.
 
     A single message comes back alone, and so does a text that holds none (so that the parser can say what is wrong).
     Raises Quarantine('convert.truncated') when BTS-1 counts another number of messages, or an MLLP block has no end.
     """
     if body.startswith(_WIDE):
         return [body]
-    if _START in body:
-        return [message for block in _blocks(body) for message in _messages(block)]
-    return _messages(body)
+    blocks = _blocks(body) if _START in body else [body]
+    return [part for block in blocks for message in _messages(block) for part in _patients(message)]
 
 
 def _blocks(body: bytes) -> list[bytes]:
@@ -71,6 +74,21 @@ def _messages(body: bytes) -> list[bytes]:
         elif not piece.startswith(_WRAPPERS):
             messages.append(piece)
     return messages or [body]
+
+
+def _patients(message: bytes) -> list[bytes]:
+    """What stands before the first PID, with each PID and what belongs to it."""
+    starts = [found.start() for found in _PATIENT_STARTS.finditer(message)]
+    if len(starts) < 2 or _type(message) not in _OF_SEVERAL_PATIENTS:
+        return [message]
+    head = message[: starts[0]]
+    return [head + message[start:end] for start, end in zip(starts, [*starts[1:], len(message)], strict=True)]
+
+
+def _type(message: bytes) -> bytes:
+    """MSH-9.1."""
+    fields = re.split(rb"[\r\n]", message, maxsplit=1)[0].split(message[3:4])
+    return fields[8].strip()[:3] if len(fields) > 8 else b""
 
 
 def _check_count(trailer: bytes, found: int) -> None:
