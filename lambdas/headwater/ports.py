@@ -6,7 +6,7 @@ other side is throttled, slow or down, and nothing else for that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -87,11 +87,16 @@ class PersonIndex(Protocol):
         """The persons (those that exist), and a note of them, of the records' rows and of the buckets, for `relink`."""
 
     def relink(
-        self, persons: Sequence[Person], events: Sequence[LinkEvent], *, keys: Sequence[str], seen: Candidates
+        self,
+        persons: Sequence[Person],
+        events: Sequence[LinkEvent],
+        *,
+        keys: Mapping[str, Collection[str]],
+        seen: Candidates,
     ) -> None:
         """Write persons whose records changed hands, point the records that the events say were gained to their new
-        person, and file the persons that have records under `keys`, those that have none under nothing. One write,
-        whole or not at all, and only if nothing that `read` read for it has changed since: raises
+        person, and leave in the buckets that were read those persons only whose `keys` (by person id) name them. One
+        write, whole or not at all, and only if nothing that `read` read for it has changed since: raises
         Retry('match.conflict'), and Refuse('steward.too_large') when it is more than one write can hold."""
 
     def history(self, person_id: str) -> Sequence[LinkEvent]:

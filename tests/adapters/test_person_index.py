@@ -13,9 +13,19 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
-from headwater.errors import Retry
+from headwater.errors import Refuse, Retry
 from headwater.inbound.match import match
-from headwater.model import Candidates, Converted, Decision, Identifier, Person, SourceRecord, Traits
+from headwater.model import (
+    Candidates,
+    Converted,
+    Decision,
+    Identifier,
+    LinkChange,
+    LinkEvent,
+    Person,
+    SourceRecord,
+    Traits,
+)
 from headwater.persons.policy import load_policy
 from headwater.ports import PersonIndex
 from tests.adapters.conftest import Calls
@@ -223,7 +233,78 @@ def test_a_record_moves_from_one_person_to_another_in_one_write(index: PersonInd
     assert index.get("p1") == left
 
 
+def merged(index: PersonIndex, one: Person, two: Person, *keys: str) -> tuple[Person, Person]:
+    """`one` merged into `two`, whose keys are `keys` then."""
+    seen = index.read([one.id, two.id], [record.key for record in one.records], keys)
+    retired = replace(one, version=one.version + 1, records=(), replaced_by=two.id)
+    into = replace(two, version=two.version + 1, records=(*two.records, *one.records), replaces=(one.id,))
+    moved = tuple(record.key for record in one.records)
+    events = (
+        LinkEvent(one.id, retired.version, LinkChange.MERGED, "2026-11-22", "s", "r", lost=moved, other=two.id),
+        LinkEvent(two.id, into.version, LinkChange.MERGED, "2026-11-22", "s", "r", gained=moved, other=one.id),
+    )
+    index.relink((retired, into), events, keys={one.id: (), two.id: keys}, seen=seen)
+    assert list(index.history(one.id))[-1:] == [events[0]]
+    assert list(index.history(two.id))[-1:] == [events[1]]
+    return retired, into
+
+
+def test_a_merge_moves_records_and_files_only_who_is_left(index: PersonIndex) -> None:
+    retired, into = merged(index, found(index, "1", "a"), found(index, "2", "b"), "a", "b")
+    assert (index.get("p1"), index.get("p2")) == (retired, into)
+    assert index.find("r1", []).known == index.find("r2", []).known == into
+    assert index.find("r9", ["a"]).persons == index.find("r9", ["b"]).persons == (into,)
+
+
+def test_a_merge_fails_if_a_rival_was_filed_or_news_came_meanwhile(index: PersonIndex) -> None:
+    one, two = found(index, "1", "a"), found(index, "2", "b")
+    read = index.read
+    for meanwhile in (
+        lambda: found(index, "3", "a"),
+        lambda: index.save(one, record_key="r1", keys=["a"], seen=index.find("r1", ["a"])),
+        lambda: index.decide(replace(DECISION, record_key="r1")),
+    ):
+
+        def late(*asked: Any, then: Callable[[], object] = meanwhile) -> Candidates:
+            seen = read(*asked)
+            then()
+            return seen
+
+        index.read = late  # type: ignore[method-assign]
+        with pytest.raises(Retry):
+            merged(index, one, two, "a", "b")
+    assert (index.get("p1"), index.get("p2")) == (one, two)
+
+
+def test_a_bucket_that_nobody_is_left_in_is_empty_and_can_be_filled_again(index: PersonIndex) -> None:
+    merged(index, found(index, "1", "a"), found(index, "2", "b"), "b")
+    assert [person.id for person in index.find("r9", ["a"]).persons] == []
+    index.relink((), (), keys={"p1": ()}, seen=index.read([], [], ["a"]))
+    assert index.find("r9", ["a"]).persons == ()
+    found(index, "4", "a")
+    assert [person.id for person in index.find("r9", ["a"]).persons] == ["p4"]
+
+
+def test_the_history_of_a_person_begins_with_its_first_record(index: PersonIndex) -> None:
+    person = found(index, "1", "a")
+    seen = index.find("r2", ["a"])
+    index.save(
+        replace(person, version=2, records=(*person.records, record("r2"))), record_key="r2", keys=["a"], seen=seen
+    )
+    assert [(line.version, line.change, line.gained) for line in index.history("p1")] == [
+        (1, LinkChange.FOUNDED, ("r1",)),
+        (2, LinkChange.LINKED, ("r2",)),
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------ DynamoDB alone
+
+
+def test_more_than_one_write_can_hold_is_refused_by_name(dynamodb: Any) -> None:
+    index = DynamoDbPersonIndex(dynamodb, PERSONS)
+    one, two = found(index, "1"), found(index, "2")
+    with pytest.raises(Refuse, match=r"steward\.too_large"):
+        merged(index, one, two, *map(str, range(98)))
 
 
 def test_a_new_person_costs_one_read_and_one_write(dynamodb: Any, calls: Calls) -> None:
@@ -288,7 +369,7 @@ def test_no_key_of_the_table_holds_an_mrn(dynamodb: Any) -> None:
     index.save(PERSON, record_key=RECORD.key, keys=["a"], seen=index.find(RECORD.key, ["a"]))
     index.decide(replace(DECISION, record_key=RECORD.key))
     keys = [row["pk"]["S"] + row["sk"]["S"] for row in dynamodb.scan(TableName=PERSONS)["Items"]]
-    assert len(keys) == 4
+    assert len(keys) == 5
     assert not [key for key in keys if "|77" in key or "1.2.3" in key]
 
 

@@ -15,17 +15,21 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from moto import mock_aws
 
 from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
-from headwater.errors import Hold, Retry
+from headwater.errors import Hold, Refuse, Retry
 from headwater.inbound.match import match, person_id_of
+from headwater.inbound.relink import Relink, Signed
 from headwater.model import Converted, Person, Resource
+from headwater.persons.history import records_after
 from headwater.persons.policy import load_policy
 from headwater.persons.steward import keep_apart, link
 from headwater.ports import PersonIndex
 from tests.adapters.test_person_index import PERSONS, make_table
+from tests.fakes import FakeFhirStore
 from tests.fakes_persons import InMemoryPersonIndex
 
 POLICY = load_policy(Path(__file__).parents[2] / "mappings")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+STEWARD = Signed("steward@example.org", NOON, "saw the papers")
 KINDS = "http://terminology.hl7.org/CodeSystem/v2-0203"
 EHRS = ("north", "south", "west")
 # Two brothers, one of them a twin of the other in all but the name, and a stranger.
@@ -58,6 +62,7 @@ class Overtaken:
 
     def __init__(self, index: PersonIndex) -> None:
         self.find, self.get, self.decide, self.decisions = index.find, index.get, index.decide, index.decisions
+        self.read, self.relink, self.history = index.read, index.relink, index.history
         self.late: Callable[[], None] | None = None
         self._save = index.save
 
@@ -122,6 +127,53 @@ class Races(RuleBasedStateMachine):
             self.known.add(key_of(ehr, human))
             keep_apart(self.index, key_of(ehr, human), [known.id], by="s", at=NOON, reason="r")
 
+    @rule(ehr=ehrs, human=humans, other=ehrs, whose=humans)
+    def steward_merges(self, ehr: str, human: int, other: str, whose: int) -> None:
+        retired, into = (self.index.find(key_of(*one), []).known for one in ((ehr, human), (other, whose)))
+        if retired and into:
+            with suppress(Refuse):
+                self.relink().merge(retired.id, into.id, STEWARD)
+
+    @rule(ehr=ehrs, human=humans)
+    def steward_unmerges(self, ehr: str, human: int) -> None:
+        for retired in self.persons_ever():
+            with suppress(Refuse):
+                self.relink().unmerge(retired.id, STEWARD)
+
+    @rule(ehr=ehrs, human=humans)
+    def steward_splits(self, ehr: str, human: int) -> None:
+        person = self.index.find(key_of(ehr, human), []).known
+        if person:
+            with suppress(Refuse):
+                self.relink().split(person.id, [key_of(ehr, human)], STEWARD)
+
+    def relink(self) -> Relink:
+        return Relink(index=self.index, fhir=FakeFhirStore(), policy=POLICY)
+
+    def persons_ever(self) -> list[Person]:
+        """Everyone that a record was ever linked to, as far as histories lead."""
+        waiting = {person_id_of(key) for key in self.known} | set(self.linked.values())
+        seen: set[str] = set()
+        while waiting - seen:
+            one = min(waiting - seen)
+            seen.add(one)
+            waiting |= {event.other for event in self.index.history(one) if event.other}
+        return [person for person in map(self.index.get, sorted(seen)) if person]
+
+    @invariant()
+    def every_history_replays_to_the_records_there_are(self) -> None:
+        for person in self.persons_ever():
+            events = self.index.history(person.id)
+            assert records_after(events) == {record.key for record in person.records}
+            assert [event.version for event in events] == list(range(1, person.version + 1))
+
+    @invariant()
+    def who_was_merged_has_nothing_and_points_on(self) -> None:
+        for person in self.persons_ever():
+            if person.replaced_by:
+                assert not person.records
+                assert self.index.get(person.replaced_by) is not None
+
     @invariant()
     def every_linked_record_is_in_its_person_and_in_no_other(self) -> None:
         persons: dict[str, Person] = {}
@@ -135,8 +187,7 @@ class Races(RuleBasedStateMachine):
 
     @invariant()
     def no_person_is_left_with_a_record_that_points_elsewhere(self) -> None:
-        founders = {person_id_of(key) for key in self.known} | set(self.linked.values())
-        for person in filter(None, map(self.index.get, founders)):
+        for person in self.persons_ever():
             for record in person.records:
                 pointed = self.index.find(record.key, []).known
                 assert pointed is not None

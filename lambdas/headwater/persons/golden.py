@@ -18,14 +18,34 @@ _CHOICES = (("deceasedBoolean", "deceasedDateTime"), ("multipleBirthBoolean", "m
 
 
 def golden_patient(person: Person) -> Resource:
-    """The FHIR R4 Patient of a person: its id, every source's identifiers, and else what the newest record states."""
+    """The FHIR R4 Patient of a person: its id, every source's identifiers, and else what the newest record states. Of a
+    person that was merged it is a sign: not active, with a link to the one that replaces it (R4 patient.html#link)."""
+    if person.replaced_by:
+        return {
+            "resourceType": "Patient",
+            "id": person.id,
+            "active": False,
+            **_links("replaced-by", person.replaced_by),
+        }
     # Oldest first, so that newer values replace older ones; the key settles records of the same moment.
     records = sorted(person.records, key=lambda record: (record.event_time, record.key))
     golden: Resource = {"resourceType": "Patient", "id": person.id}
     for record in records:
         golden = overlaid(golden, record.patient)
-    identifiers = _united(record.patient.get("identifier") for record in sorted(records, key=lambda one: one.key))
-    return {**golden, **({"identifier": identifiers} if identifiers else {}), "id": person.id}
+    identifiers = _united(map(_identifiers, sorted(records, key=lambda one: one.key)))
+    merged = _links("replaces", *person.replaces)
+    return {**golden, **({"identifier": identifiers} if identifiers else {}), **merged, "id": person.id}
+
+
+def _identifiers(record: SourceRecord) -> list[Resource]:
+    """A record's identifiers; of one that its EHR has retired they are old (R4 identifier-use)."""
+    stated: list[Resource] = record.patient.get("identifier") or []
+    return [{**entry, "use": "old"} for entry in stated] if record.retired else stated
+
+
+def _links(kind: str, *person_ids: str) -> Resource:
+    linked = [{"other": {"reference": f"Patient/{one}"}, "type": kind} for one in person_ids]
+    return {"link": linked} if linked else {}
 
 
 def renewed(old: SourceRecord, new: SourceRecord) -> Resource:

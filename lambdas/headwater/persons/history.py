@@ -19,9 +19,9 @@ def events_of_save(
     """What a save of `match` changes: nothing for news of a known record, else a line for each person it touches."""
     if seen.known is not None and seen.known.id == person.id:
         return ()
-    record = next(one for one in person.records if one.key == record_key)
     decision = seen.decision
-    at, by = (decision.at, decision.by) if decision else (record.event_time.isoformat(), MATCH)
+    told_at = "".join(one.event_time.isoformat() for one in person.records if one.key == record_key)
+    at, by = (decision.at, decision.by) if decision else (told_at, MATCH)
     reason = decision.reason if decision else ""
     alone = len(person.records) == 1 and person.version == 1
     change = LinkChange.MOVED if left else LinkChange.FOUNDED if alone else LinkChange.LINKED

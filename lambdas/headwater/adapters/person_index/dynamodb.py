@@ -7,7 +7,7 @@ the same time make one person: the slower one is cancelled and matches again. do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,14 @@ from botocore.exceptions import ClientError
 from headwater.adapters.aws_errors import calling, error_code
 from headwater.adapters.dynamodb_items import Item, pack
 from headwater.adapters.person_index import rows
-from headwater.errors import Retry
-from headwater.model import Candidates, Decision, Person
+from headwater.errors import Refuse, Retry
+from headwater.model import Candidates, Decision, LinkEvent, Person
+from headwater.persons.history import events_of_save
 
 # So many persons share a key before it stands for nobody any more. Two buckets' worth fit one BatchGetItem (100 keys).
 BUCKET_LIMIT = 50
 _MOST_KEYS_A_READ = 100  # BatchGetItem, https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
+_MOST_WRITES = 100  # TransactWriteItems
 _READ_ATTEMPTS = 3
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, cancellation reasons
 _LOST_RACE = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -62,15 +64,11 @@ class DynamoDbPersonIndex:
         persons = {one: rows.person_of(found[f"person#{one}"]) for one in sorted(wanted) if f"person#{one}" in found}
         return Candidates(
             known=persons.pop(linked, None),
-            persons=tuple(persons.values()),
+            persons=tuple(person for person in persons.values() if person.records),
             full=not linked and bool(full or too_many),
             decision=decision,
             apart=frozenset(record.get("apart", {}).get("SS", ())),
-            seen=_Seen(
-                revisions={_pk(key): 0 for key in asked} | {pk: int(row["rev"]["N"]) for pk, row in found.items()},
-                filed=filed,
-                full=frozenset(full),
-            ),
+            seen=_Seen(revisions=_revisions(asked, found), filed=filed, full=frozenset(full)),
         )
 
     def get(self, person_id: str) -> Person | None:
@@ -81,17 +79,51 @@ class DynamoDbPersonIndex:
         self, person: Person, *, record_key: str, keys: Sequence[str], seen: Candidates, left: Person | None = None
     ) -> None:
         """A transaction of some ten rows; only a PutItem when a linked record is renewed and shares no new key."""
-        note = seen.seen
-        if not isinstance(note, _Seen):
-            raise TypeError("save takes the Candidates that this index's find gave")
+        note = _noted(seen)
         linked = seen.known is not None and seen.known.id == person.id
         writes = [self._put_person(person, seen, note)]
         if not linked or seen.decision is not None:
             writes.append(self._link(record_key, person.id, note))
         if left is not None:
             writes.append(self._put_person(left, seen, note))
+        writes += map(self._put_event, events_of_save(person, record_key, seen, left))
         writes += self._file(person.id, keys, note, recheck=not linked)
         self._write(writes)
+
+    def read(self, person_ids: Sequence[str], record_keys: Sequence[str], keys: Sequence[str]) -> Candidates:
+        """One round trip for each hundred rows."""
+        wanted = [rows.person_key(one) for one in person_ids]
+        buckets = [rows.bucket_key(key) for key in keys]
+        asked = [*wanted, *map(rows.record_key_of, record_keys), *buckets]
+        found: dict[str, Item] = {}
+        for first in range(0, len(asked), _MOST_KEYS_A_READ):
+            found |= self._read(asked[first : first + _MOST_KEYS_A_READ])
+        filed = {_pk(key): frozenset(found.get(_pk(key), {}).get("persons", {}).get("SS", ())) for key in buckets}
+        full = frozenset(pk for pk in filed if "full" in found.get(pk, {}))
+        persons = tuple(rows.person_of(found[_pk(key)]) for key in wanted if _pk(key) in found)
+        return Candidates(persons=persons, seen=_Seen(_revisions(asked, found), filed, full))
+
+    def relink(
+        self,
+        persons: Sequence[Person],
+        events: Sequence[LinkEvent],
+        *,
+        keys: Mapping[str, Collection[str]],
+        seen: Candidates,
+    ) -> None:
+        """One transaction; a person is filed or taken out of a bucket by writing the bucket as a whole."""
+        note = _noted(seen)
+        writes = [self._put_person(person, seen, note) for person in persons]
+        writes += map(self._put_event, events)
+        writes += [self._link(key, event.person_id, note) for event in events for key in event.gained]
+        writes += self._refile(keys, note)
+        if len(writes) > _MOST_WRITES:
+            hint = f"{len(writes)} rows would change at once, of at most {_MOST_WRITES}: move fewer records at a time"
+            raise Refuse("steward.too_large", place="person", hint=hint)
+        self._write(writes)
+
+    def history(self, person_id: str) -> Sequence[LinkEvent]:
+        return [rows.event_of(row) for row in self._lines(rows.person_key(person_id), "event#")]
 
     def decide(self, decision: Decision) -> None:
         """Two rows: the open answer on the record, and its line in the record's history."""
@@ -110,17 +142,8 @@ class DynamoDbPersonIndex:
         self._write([{"Update": self._here(note)}, {"Put": self._here(history)}])
 
     def decisions(self, record_key: str) -> Sequence[Decision]:
-        with calling("match.unavailable"):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                KeyConditionExpression="pk = :pk AND begins_with(sk, :decision)",
-                ExpressionAttributeValues={
-                    ":pk": rows.record_key_of(record_key)["pk"],
-                    ":decision": {"S": "decision#"},
-                },
-                ConsistentRead=True,
-            )
-            return [rows.decision_of(item["decision"]["S"]) for page in pages for item in page["Items"]]
+        lines = self._lines(rows.record_key_of(record_key), "decision#")
+        return [rows.decision_of(line["decision"]["S"]) for line in lines]
 
     # ------------------------------------------------------------------------------------------------------- writes
 
@@ -159,6 +182,21 @@ class DynamoDbPersonIndex:
                 writes.append({"ConditionCheck": self._here({"Key": key} | condition)})
         return writes
 
+    def _refile(self, keys: Mapping[str, Collection[str]], note: _Seen) -> list[dict[str, Any]]:
+        """The buckets that change. One that is over-full stays as it is: it stands for nobody."""
+        writes = []
+        named = {person: {_pk(rows.bucket_key(key)) for key in own} for person, own in keys.items()}
+        for pk, before in note.filed.items():
+            after = (before - named.keys()) | {person for person, own in named.items() if pk in own}
+            if pk not in note.full and after != before:
+                revision = note.revisions[pk]
+                row = rows.bucket_row(pk, after, revision + 1, full=len(after) > self._bucket_limit)
+                writes.append({"Put": self._here({"Item": row} | _unchanged(revision))})
+        return writes
+
+    def _put_event(self, event: LinkEvent) -> dict[str, Any]:
+        return {"Put": self._here({"Item": rows.event_row(event), "ConditionExpression": "attribute_not_exists(pk)"})}
+
     def _write(self, writes: Sequence[dict[str, Any]]) -> None:
         try:
             with calling("match.unavailable"):
@@ -194,6 +232,28 @@ class DynamoDbPersonIndex:
         if unread:
             raise Retry("match.unavailable", hint="DynamoDB left keys unread", after=1)
         return found
+
+    def _lines(self, key: Item, beginning: str) -> Iterator[Item]:
+        """The rows beside a row whose sort keys begin so, in order."""
+        with calling("match.unavailable"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :beginning)",
+                ExpressionAttributeValues={":pk": key["pk"], ":beginning": {"S": beginning}},
+                ConsistentRead=True,
+            )
+            yield from (item for page in pages for item in page["Items"])
+
+
+def _noted(seen: Candidates) -> _Seen:
+    if not isinstance(seen.seen, _Seen):
+        raise TypeError("a write takes the Candidates that this index gave")
+    return seen.seen
+
+
+def _revisions(asked: Iterable[Item], found: Mapping[str, Item]) -> dict[str, int]:
+    """The revision of each row, 0 for one that is not there."""
+    return {_pk(key): 0 for key in asked} | {pk: int(row["rev"]["N"]) for pk, row in found.items()}
 
 
 def _pk(row: Mapping[str, Any]) -> str:

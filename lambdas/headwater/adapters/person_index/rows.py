@@ -7,6 +7,7 @@ holds its conditions against. docs/empi.md draws the table and its access patter
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import orjson
 
 from headwater.adapters.dynamodb_items import Item, pack
-from headwater.model import Decision, Identifier, Person, SourceRecord, Traits
+from headwater.model import Decision, Identifier, LinkChange, LinkEvent, Person, SourceRecord, Traits
 
 PERSON, RECORD, BUCKET = "person", "record", "bucket"
 
@@ -36,10 +37,16 @@ def decision_key(record_key: str, version: int) -> Item:
     return pack({"pk": f"record#{_digest(record_key)}", "sk": f"decision#{version:06d}"})
 
 
+def event_key(person_id: str, version: int) -> Item:
+    return pack({"pk": f"person#{person_id}", "sk": f"event#{version:06d}"})
+
+
 def person_row(person: Person, revision: int) -> Item:
     """A person in one item of some KB; DynamoDB takes 400 KB, some hundred records."""
     records = orjson.dumps([_record(record) for record in person.records])
-    return person_key(person.id) | pack({"rev": revision, "version": person.version, "records": records})
+    merged: dict[str, Any] = {"replaced_by": person.replaced_by} if person.replaced_by else {}
+    merged |= {"replaces": list(person.replaces)} if person.replaces else {}
+    return person_key(person.id) | pack({"rev": revision, "version": person.version, "records": records, **merged})
 
 
 def person_of(row: Item) -> Person:
@@ -48,7 +55,24 @@ def person_of(row: Item) -> Person:
         id=row["pk"]["S"].partition("#")[2],
         version=int(row["version"]["N"]),
         records=tuple(_source_record(values) for values in records),
+        replaced_by=row.get("replaced_by", {}).get("S", ""),
+        replaces=tuple(each["S"] for each in row.get("replaces", {}).get("L", ())),
     )
+
+
+def bucket_row(pk: str, persons: Set[str], revision: int, *, full: bool) -> Item:
+    row = pack({"pk": pk, "sk": BUCKET, "rev": revision}) | ({"full": {"BOOL": True}} if full else {})
+    return row | ({"persons": {"SS": sorted(persons)}} if persons else {})
+
+
+def event_row(event: LinkEvent) -> Item:
+    return event_key(event.person_id, event.version) | pack({"event": orjson.dumps(asdict(event)).decode()})
+
+
+def event_of(row: Item) -> LinkEvent:
+    values = orjson.loads(row["event"]["S"])
+    listed = {name: tuple(values[name]) for name in ("gained", "lost")}
+    return LinkEvent(**values | listed | {"change": LinkChange(values["change"])})
 
 
 def decision_json(decision: Decision) -> str:
@@ -63,8 +87,10 @@ def decision_of(text: str) -> Decision:
 def _record(record: SourceRecord) -> dict[str, Any]:
     traits = {name: value for name, value in asdict(record.traits).items() if value}
     event_time = record.event_time.isoformat()
+    retired = {"retired": True} if record.retired else {}
     return {
-        "key": record.key, "ehr": record.ehr, "event_time": event_time, "traits": traits, "patient": record.patient
+        "key": record.key, "ehr": record.ehr, "event_time": event_time, "traits": traits, "patient": record.patient,
+        **retired,
     }  # fmt: skip
 
 
@@ -75,6 +101,7 @@ def _source_record(values: dict[str, Any]) -> SourceRecord:
         traits=_traits(values["traits"]),
         event_time=datetime.fromisoformat(values["event_time"]),
         patient=values["patient"],
+        retired=values.get("retired", False),
     )
 
 
