@@ -48,8 +48,9 @@ def draft(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
 
 
 def check(resources: Sequence[Resource], places: Mapping[str, str] = MappingProxyType({})) -> None:
-    """One identified Patient besides those that it replaces, every reference resolved, everything valid. Raises Quarantine with the first fault;
-    `places` say where in the message the `patient` and the patient's `identity` should be."""
+    """One identified Patient besides those that it replaces, every reference resolved, everything valid. Raises
+    Quarantine with the first fault; `places` say where in the message the `patient` and the patient's `identity` should
+    be."""
     _check_patient(resources, places)
     _check_references(resources)
     _check_valid(resources)
