@@ -6,6 +6,7 @@ that the functions use too.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any
 
 from headwater.model import Proposal
 from local.drill.play import Play, ours, site_named
-from local.drill.recorder import Event
 
 Number = int | float | Mapping[str, float]
 
@@ -157,19 +157,111 @@ def _requests_dead(play: Play, wanted: Any) -> Iterator[Finding]:
 
 def _new_proposals(play: Play, wanted: Any) -> Iterator[Finding]:
     """Intents that came into being after the faults were put in force, refused requests left out."""
-    late = [event for event in _made(play) if event.at >= play.injected_at]
-    found = sum(1 for event in late if event.facts["state"] != "REFUSED")
+    late = [event for event in play.world.timeline.events[play.injected_event :] if event.what == "ledger"]
+    found = sum(1 for event in late if event.facts["new"] and event.facts["state"] != "REFUSED")
     yield Finding(f"new proposals since {words(wanted)}", fits(found, wanted), str(found))
 
 
-def _made(play: Play) -> list[Event]:
-    return [event for event in play.world.timeline.of("ledger") if event.facts["new"]]
+def _kills(play: Play, wanted: Any) -> Iterator[Finding]:
+    yield Finding(f"workers killed {words(wanted)}", fits(play.world.kills, wanted), str(play.world.kills))
+
+
+def _ledger_rows(play: Play, wanted: Any) -> Iterator[Finding]:
+    found = len(play.world.proposals())
+    yield Finding(f"rows in the ledger {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _posts_since_mark(play: Play, wanted: Any) -> Iterator[Finding]:
+    found = len(play.world.chart()["arrivals"]) - play.marked
+    yield Finding(f"writes that reached the EHR after the mark {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _posts_while_down(play: Play, wanted: Any) -> Iterator[Finding]:
+    """Writes while the audit could not be written."""
+    end = play.world.audit_down_until
+    found = sum(1 for event in play.world.timeline.of("wire") if play.injected_at <= event.at < end)
+    yield Finding(f"writes during the outage {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _posts_in_minute_after_s(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    """Writes within the first minute after so many seconds since the faults were put in force."""
+    begin = play.injected_at + float(wanted["after"])
+    found = sum(1 for event in play.world.timeline.of("wire") if begin <= event.at < begin + 60)
+    yield Finding(f"writes in the first minute after {wanted['after']} s ≤ {wanted['max']}", found <= wanted["max"], str(found))
+
+
+def _rows_about(play: Play, person: int) -> Iterator[Finding]:
+    """All rows of ours are about one person."""
+    subject = play.person(person).at(play.world.target)
+    wrong = [row["reference"] for row in ours(play.world) if _subject(row["resource"]) != subject]
+    yield Finding(f"all rows of ours are about person {person}", not wrong, ", ".join(wrong) or "yes")
+
+
+def _rows_about_the_right(play: Play, _: Any) -> Iterator[Finding]:
+    """Every row of ours is about the patient that its intent is about."""
+    by_hash = {row.payload_hash: row.patient_ref for row in play.world.proposals() if row.ehr == play.world.target}
+    wrong = [
+        row["reference"] for row in ours(play.world) if _subject(row["resource"]) != by_hash.get(row["payload_hash"])
+    ]
+    yield Finding("every row of ours is about its intent's patient", not wrong, ", ".join(wrong) or "yes")
+
+
+def _subject(resource: Mapping[str, Any]) -> str:
+    return str((resource.get("subject") or resource.get("patient") or {}).get("reference", ""))
+
+
+def _echoes(play: Play, wanted: Any) -> Iterator[Finding]:
+    found = len(play.world.echoed)
+    yield Finding(f"echoes that came back {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _differences(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    """The read-back reports these paths as lost."""
+    found = sorted({path for row in play.world.proposals() for path in row.differences})
+    for path in wanted:
+        yield Finding(f"the report names {path}", any(one.startswith(path) for one in found), ", ".join(found) or "none")
+
+
+def _one_decision(play: Play, _: Any) -> Iterator[Finding]:
+    """Each proposal was decided once, and what was written follows the decision."""
+    rows = {row["payload_hash"] for row in ours(play.world)}
+    for proposal in play.world.proposals():
+        moves = [event.facts["state"] for event in play.world.timeline.of("ledger", proposal.intent)]
+        decisions = [state for state in moves if state in ("APPROVED", "REJECTED")]
+        filed = proposal.payload_hash in rows
+        ok = len(decisions) == 1 and filed == (decisions[0] == "APPROVED")
+        yield Finding(f"{proposal.intent[:8]} was decided once", ok, f"{', '.join(decisions)}; filed: {filed}")
+
+
+def _tasks(play: Play, wanted: Any) -> Iterator[Finding]:
+    """What a person finds in the queue: rows that need a human, or that the EHR or a gate about identity refused."""
+    found = []
+    for state in ("NEEDS_HUMAN", "FAILED", "REFUSED"):
+        shown = play.review("dr.rivera", "GET", "/proposals", state=state).get("proposals", [])
+        found += [one["reason"] for one in shown if one["reason"] and (state != "REFUSED" or "identity" in one["reason"])]
+    yield Finding(f"tasks for a person, with a reason, {words(wanted)}", fits(len(found), wanted), "; ".join(found))
+
+
+def _alert(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    """One of these codes is in the log, in a notice or on a row."""
+    said = play.world.log.getvalue() + " ".join(row.reason for row in play.world.proposals())
+    said += " ".join(str(event.facts) for event in play.world.timeline.of("notice"))
+    for codes in wanted:
+        yield Finding(f"somebody is told {codes}", any(code in said for code in codes.split("|")))
+
+
+def _shown(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    """The reviewer is shown one of these words with each proposal that waits."""
+    for proposal in play.waiting():
+        text = json.dumps(play.review("dr.rivera", "GET", f"/proposals/{proposal.intent}")).lower()
+        found = [word for word in wanted if word in text]
+        yield Finding(f"the reviewer is shown '{' or '.join(wanted)}'", bool(found), ", ".join(found) or "nothing of it")
 
 
 def _api(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
     """Answers of the review API by call: `{"approval": {"409": 1}}`."""
     for call, statuses in wanted.items():
-        found = Counter(str(status) for name, status, _ in play.answers if name.endswith(call))
+        found = Counter(str(status) for name, status, _ in play.answers if name.endswith(tuple(call.split("|"))))
         for status, number in statuses.items():
             count = sum(found[one] for one in status.split("|"))
             yield Finding(f"{call} answered {status} {words(number)}", fits(count, number), str(dict(found)))
@@ -190,4 +282,17 @@ CHECKS: Mapping[str, Callable[[Play, Any], Iterator[Finding]]] = {
     "requests_dead": _requests_dead,
     "new_proposals": _new_proposals,
     "api": _api,
+    "kills": _kills,
+    "ledger_rows": _ledger_rows,
+    "posts_since_mark": _posts_since_mark,
+    "posts_while_down": _posts_while_down,
+    "posts_in_minute_after_s": _posts_in_minute_after_s,
+    "rows_about": _rows_about,
+    "rows_about_the_right": _rows_about_the_right,
+    "echoes": _echoes,
+    "differences": _differences,
+    "one_decision": _one_decision,
+    "tasks": _tasks,
+    "alert": _alert,
+    "shown": _shown,
 }

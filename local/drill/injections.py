@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from local.demo.people import humans
+from local.drill import people
+from local.drill import play as steps
 from local.drill.play import Play
 from local.ehrs.faults import KNOWN as AT_THE_EHR
 
@@ -29,6 +33,9 @@ def _at_the_ehr(play: Play, fault: Arguments) -> None:
     if "minutes" in wish:
         wish["seconds"] = float(wish.pop("minutes")) * 60
         wish.setdefault("count", None)
+    on = str(wish.get("on", ""))
+    if on and on.split()[0] not in ("GET", "POST", "PUT", "PATCH", "TOKEN", "*"):
+        wish["on"] = "POST"  # `batch/operation` and the like: whatever carries a write
     site = wish.pop("ehr", "")
     names = {"A": play.world.target, "B": next(iter(play.world.others), play.world.origin)}
     status, body = play.world.ask("POST", "/_sim/faults", wish, names.get(site, site))
@@ -56,16 +63,106 @@ def _kill_process(play: Play, a: Arguments) -> None:
 
 
 def _audit_unavailable(play: Play, a: Arguments) -> None:
-    play.world.app.audit.down_until = play.world.clock() + 60 * float(a.get("minutes", 10))  # type: ignore[attr-defined]
+    play.world.audit_down_until = play.world.clock() + _seconds(a, 600)
 
 
 def _clock_advance(play: Play, a: Arguments) -> None:
-    units = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
-    play.world.clock.advance(sum(float(a[unit]) * size for unit, size in units.items() if unit in a))
+    play.world.clock.advance(_seconds(a, 0))
+
+
+def _seconds(a: Arguments, otherwise: float) -> float:
+    units = {"seconds": 1, "s": 1, "after_s": 1, "minutes": 60, "hours": 3600, "days": 86400, "age_days": 86400}
+    return sum(float(a[unit]) * size for unit, size in units.items() if unit in a) or otherwise
 
 
 def _duplicate_delivery(play: Play, a: Arguments) -> None:
-    play.world.copies = int(a.get("copies", 2))
+    """Concurrent copies go to two sandboxes at once; others come one after the other."""
+    if a.get("concurrent", True):
+        play.world.copies = int(a.get("copies", 2))
+    else:
+        steps.redeliver(play)
+
+
+def _caller_reruns_plan(play: Play, a: Arguments) -> None:
+    steps.propose_again(play, times=int(a.get("times", 2)) - 1)
+
+
+def _dlq_redrive(play: Play, a: Arguments) -> None:
+    """Everything that was ever on the send queue is brought again, that much later."""
+    play.world.clock.advance(_seconds(a, 7 * 86400))
+    steps.redeliver(play)
+
+
+def _chart_contains(play: Play, a: Arguments) -> None:
+    """`resource` is prose of the vocabulary; which fact of ours it means is told by its type."""
+    said = str(a.get("resource", "")).lower()
+    facts = (("medication", "medication_scd"), ("no-known-allerg", "no_known_allergy"), ("allerg", "allergy"),
+             ("condition", "condition"))  # fmt: skip
+    steps.chart_has(play, fact=next((fact for word, fact in facts if word in said), "vital"))
+
+
+def _tenant_confusion(play: Play, _: Arguments) -> None:
+    """Persons 1 and 2: the same record number, one at the target, the other at another site."""
+    world = play.world
+    other = world.others[0] if world.others else world.origin
+    mine, theirs = humans(9, world.seed)[7:9]
+    people.admit_human(world, replace(mine, ssn="401-22-7001"), (world.target, world.origin), 90, mrn_of=90)
+    people.admit_human(world, replace(theirs, ssn="401-22-7002"), (other,), 91, mrn_of=90)
+    world.run(0.0)
+
+
+def _patient_merge_redirect(play: Play, a: Arguments) -> None:
+    world = play.world
+    world.ask("POST", "/_sim/patients", {"resourceType": "Patient", "id": "survivor"})
+    mine = play.person().patients[world.target]["id"]
+    _at_the_ehr(play, {"fault": "patient_merge_redirect", "from": mine, "to": "survivor", **a})
+
+
+def _payload_subject_swap(play: Play, a: Arguments) -> None:
+    """The n-th resource that a template makes is about somebody else."""
+    count, chosen = iter(range(1, 1_000_000)), int(a.get("nth", 5))
+
+    def bend(resource: dict[str, Any]) -> dict[str, Any]:
+        if next(count) != chosen:
+            return resource
+        return {**resource, "subject": {"reference": play.person(1).at(play.world.target)}}
+
+    play.person(1)
+    play.world.bend = bend
+
+
+def _echo_event(play: Play, a: Arguments) -> None:
+    play.world.echo = a
+
+
+def _restore_ledger(play: Play, _: Arguments) -> None:
+    """The ledger of the last approval comes back, and with it its messages."""
+    play.world.restore_ledger(play.backup)
+    steps.redeliver(play)
+
+
+def _reviewers_absent(play: Play, a: Arguments) -> None:
+    play.world.pass_time(_seconds(a, 72 * 3600) + 60)
+
+
+def _concurrent_decision(play: Play, _: Arguments) -> None:
+    steps.decide_at_once(play)
+
+
+def _redacted_record(play: Play, _: Arguments) -> None:
+    """A placeholder stands where a record is hidden."""
+    hidden = {"code": "REDACTED", "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"}
+    steps.chart_has(play, set={"valueQuantity": None, "effectiveDateTime": None, "meta": {"security": [hidden]}})
+
+
+def _empi_unlink(play: Play, _: Arguments) -> None:
+    """A steward splits the target's record off the person."""
+    steps.unlink(play)
+
+
+def _concurrent_clinician_edit(play: Play, a: Arguments) -> None:
+    """A clinician writes between our reading and our writing: at the moment our bytes arrive."""
+    _at_the_ehr(play, {"fault": "version_bump", "on": "PUT", "set": {"note": [{"text": "entered meanwhile"}]}, **a})
 
 
 HERE: Mapping[str, Callable[[Play, Arguments], None]] = {
@@ -73,4 +170,16 @@ HERE: Mapping[str, Callable[[Play, Arguments], None]] = {
     "audit_unavailable": _audit_unavailable,
     "clock_advance": _clock_advance,
     "duplicate_delivery": _duplicate_delivery,
+    "caller_reruns_plan": _caller_reruns_plan,
+    "dlq_redrive": _dlq_redrive,
+    "chart_contains": _chart_contains,
+    "tenant_confusion": _tenant_confusion,
+    "patient_merge_redirect": _patient_merge_redirect,
+    "payload_subject_swap": _payload_subject_swap,
+    "echo_event": _echo_event,
+    "restore_ledger": _restore_ledger,
+    "reviewers_absent": _reviewers_absent,
+    "concurrent_decision": _concurrent_decision,
+    "redacted_record": _redacted_record,
+    "empi_unlink": _empi_unlink,
 }

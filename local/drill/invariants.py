@@ -15,6 +15,7 @@ from headwater.ehrs import values
 from headwater.model import Proposal, ProposalState, Resource
 from local.drill.checks import Finding
 from local.drill.play import Play
+from local.drill.recorder import Event
 from local.drill.world import World
 
 MOST_CHAINS_READ = 60  # beyond, a sample by seed: reading a chain is a request an entry
@@ -66,8 +67,8 @@ class Facts:
         return {row.intent: row for row in self.world.proposals()}
 
     @cached_property
-    def by_hash(self) -> dict[str, Proposal]:
-        return {row.payload_hash: row for row in self.proposals.values() if row.payload_hash}
+    def by_hash(self) -> dict[tuple[str, str], Proposal]:
+        return {(row.ehr, row.payload_hash): row for row in self.proposals.values() if row.payload_hash}
 
     @cached_property
     def arrivals(self) -> list[tuple[str, dict[str, Any]]]:
@@ -81,13 +82,22 @@ class Facts:
             (site, row) for site in self.world.sites for row in self.world.chart(site)["rows"] if row["payload_hash"]
         ]
 
+    @cached_property
+    def ordered(self) -> dict[str, list[tuple[int, Event]]]:
+        """The audit entries of each intent with their place in the timeline."""
+        found: defaultdict[str, list[tuple[int, Event]]] = defaultdict(list)
+        for number, event in enumerate(self.world.timeline.events):
+            if event.what == "audit":
+                found[event.intent].append((number, event))
+        return found
+
     def audit(self, intent: str) -> list[tuple[float, Mapping[str, Any]]]:
-        return [(event.at, event.facts) for event in self.world.timeline.of("audit", intent)]
+        return [(event.at, event.facts) for _, event in self.ordered[intent]]
 
 
 def _i1(facts: Facts) -> Iterator[str]:
     for site, arrival in facts.arrivals:
-        proposal = facts.by_hash.get(arrival["payload_hash"])
+        proposal = facts.by_hash.get((site, arrival["payload_hash"]))
         if proposal is None:
             yield f"a write reached {site} that no approved proposal holds"
             continue
@@ -104,7 +114,7 @@ def _i1(facts: Facts) -> Iterator[str]:
 
 def _i2(facts: Facts) -> Iterator[str]:
     for (site, digest), count in Counter((site, row["payload_hash"]) for site, row in facts.rows).items():
-        proposal = facts.by_hash.get(digest)
+        proposal = facts.by_hash.get((site, digest))
         if count > 1:
             yield f"{count} rows at {site} of {proposal.intent[:8] if proposal else 'no intent'}"
 
@@ -126,15 +136,14 @@ def _i4(facts: Facts) -> Iterator[str]:
 
 
 def _i5(facts: Facts) -> Iterator[str]:
-    for event in facts.world.timeline.of("wire"):
-        before = [
-            entry for at, entry in facts.audit(event.intent) if at <= event.at and entry.get("event") == "sending"
-        ]
-        if not before:
+    for number, event in enumerate(facts.world.timeline.events):
+        if event.what != "wire" or not event.intent:
+            continue
+        chain = [(place, one.facts.get("event")) for place, one in facts.ordered[event.intent]]
+        if not any(place < number and what == "sending" for place, what in chain):
             yield f"{event.intent[:8]}: bytes left without an audit entry before"
-    for intent in {event.intent for event in facts.world.timeline.of("wire")}:
-        if facts.audit(intent)[-1][1].get("event") == "sending" and facts.proposals[intent].state.final:
-            yield f"{intent[:8]}: no audit entry after the attempt"
+        if not any(place > number for place, _ in chain) and facts.proposals[event.intent].state.final:
+            yield f"{event.intent[:8]}: no audit entry after the attempt"
     yield from _broken_chains(facts)
     yield from (f"the log holds {what}" for what in _phi(facts))
 
@@ -180,7 +189,7 @@ def _i6(facts: Facts) -> Iterator[str]:
 def _i7(facts: Facts) -> Iterator[str]:
     per_hour: Counter[tuple[str, str, int]] = Counter()
     for site, arrival in facts.arrivals:
-        proposal = facts.by_hash.get(arrival["payload_hash"])
+        proposal = facts.by_hash.get((site, arrival["payload_hash"]))
         at = datetime.fromisoformat(arrival["at"].replace("Z", "+00:00")).timestamp()
         per_hour[site, proposal.patient_ref if proposal else "?", int(at // 3600)] += 1
     for (site, _, _), count in per_hour.items():
@@ -230,8 +239,9 @@ def _i10(facts: Facts) -> Iterator[str]:
             path for path in _differences(signed, filed, row.resource_type) if not path.startswith(operation.losses)
         ]
         edited = {reference for reference, _ in facts.play.edits}
-        if lost and row.filed_ref not in edited and set(lost) - set(row.differences):
-            yield f"{row.intent[:8]}: {', '.join(lost[:3])} not as approved, and not reported"
+        unsaid = [path for path in lost if not any(said.startswith(path) for said in row.differences)]
+        if unsaid and row.filed_ref not in edited:
+            yield f"{row.intent[:8]}: {', '.join(unsaid[:3])} not as approved, and not reported"
 
 
 def _bare(reference: str) -> str:

@@ -29,9 +29,14 @@ def admit(world: World, count: int = 1, *, at: tuple[str, ...] = ()) -> list[Per
     return made
 
 
-def admit_human(world: World, human: Human, sites: tuple[str, ...], number: int) -> Person:
+def admit_human(
+    world: World, human: Human, sites: tuple[str, ...], number: int, *, mrn_of: int | None = None
+) -> Person:
+    """`mrn_of` gives them the very number of another one, who is known at other sites under `shared` numbers too."""
+    shared = mrn_of is not None
     ehrs = {site: world.app.ehrs[site] for site in sites}
-    charts = [Chart(site, f"{site[:2].upper()}{number + 10_001}", human) for site in sites]
+    same = f"10{(number if mrn_of is None else mrn_of) + 2700:06}"
+    charts = [Chart(site, same if shared else f"{site[:1].upper()}{same}", human) for site in sites]
     by_site = {site: rows[0] for site, rows in patients(charts, ehrs).items()}
     for site, patient in by_site.items():
         world.ask("POST", "/_sim/patients", patient, site)

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from headwater.formats import write_request
-from headwater.model import Proposal, ProposalState, Resource, WriteRequest
+from headwater.model import Decision, Proposal, ProposalState, Resource, WriteRequest
 from local.drill import people
 from local.drill.scenario import Scenario, Step
 from local.drill.world import Person, World
@@ -37,6 +37,9 @@ class Play:
     edits: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     begun: float = 0.0
     injected_at: float = 0.0
+    injected_event: int = 0
+    marked: int = 0
+    backup: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
     def do(self, step: Step) -> None:
@@ -147,6 +150,7 @@ def approve(play: Play, who: str = "dr.rivera", site: str = "", most: int = 0, l
         if look:
             play.review(who, "GET", f"/proposals/{proposal.intent}")
         play.review(who, "POST", f"/proposals/{proposal.intent}/approval", {"payload_hash": proposal.payload_hash})
+    snapshot(play)
 
 
 def reject(play: Play, who: str = "dr.rivera", reason: str = "not needed", most: int = 0) -> None:
@@ -192,7 +196,7 @@ def inject(play: Play, faults: list[Step] | None = None) -> None:
     """Put the scenario's faults (or these) into force."""
     from local.drill.injections import put_in_force
 
-    play.injected_at = play.world.clock()
+    play.injected_at, play.injected_event = play.world.clock(), len(play.world.timeline.events)
     for fault in faults if faults is not None else play.scenario.inject:
         put_in_force(play, fault)
 
@@ -221,6 +225,40 @@ def chart_has(play: Play, fact: str = "vital", set: Mapping[str, Any] | None = N
     world.ask("POST", "/_sim/rows", resource, site)
 
 
+def mark(play: Play) -> None:
+    """From here on, some checks count."""
+    play.marked = len(play.world.chart()["arrivals"])
+
+
+def snapshot(play: Play) -> None:
+    """A backup of the ledger, for `restore_ledger`."""
+    play.backup = play.world.ledger_items()
+
+
+def twin(play: Play, person: int = 0, site: str = "") -> None:
+    """The patient in the EHR turns out to be somebody else: same family, birthday, address and phone."""
+    world = play.world
+    patient = play.person(person).patients[site or world.target]
+    given = "Orla" if patient["gender"] == "female" else "Ciaran"
+    others = [one for one in patient["identifier"] if one["type"]["coding"][0]["code"] == "MR"]
+    changes = {"name": [{**patient["name"][0], "given": [given]}], "identifier": others, "multipleBirthBoolean": True}
+    world.ask("POST", "/_sim/edit", {"reference": f"Patient/{patient['id']}", "set": changes}, site)
+
+
+def unlink(play: Play, person: int = 0) -> None:
+    """A steward says that the target's record is somebody else's; the next message about it moves it."""
+    world = play.world
+    patient = play.person(person).patients[world.target]
+    number = patient["identifier"][0]
+    key = f"{world.target}|{number['system']}|{number['value']}"
+    version = len(world.app.persons.decisions(key)) + 1
+    at = world.clock.now().isoformat()
+    apart = frozenset({play.person(person).id})
+    world.app.persons.decide(Decision(key, version, "s.novak", at, "two people", apart_from=apart))
+    people.tell(world, world.target, [patient])
+    world.run(0.0)
+
+
 def redeliver(play: Play) -> None:
     """SQS brings what was sent to the send queue once more."""
     queue = play.world.queues["send"]
@@ -237,7 +275,7 @@ def redrive(play: Play) -> None:
 STEPS: Mapping[str, Callable[..., None]] = {
     one.__name__: one
     for one in (propose, propose_again, approve, reject, decide_at_once, run, pass_time, stall, inject, clear, edit,
-                chart_has, redeliver, redrive)
+                chart_has, mark, snapshot, twin, unlink, redeliver, redrive)
 }  # fmt: skip
 
 

@@ -53,14 +53,14 @@ class Timeline:
 
 
 class RecordedAudit:
-    """`AuditLog`; `down` refuses every append, as a bucket that is not reached does."""
+    """`AuditLog`; until `down_until()` it refuses every append, as a bucket that is not reached does."""
 
-    def __init__(self, port: Any, timeline: Timeline) -> None:
-        self._port, self._timeline, self.down_until = port, timeline, 0.0
+    def __init__(self, port: Any, timeline: Timeline, down_until: Callable[[], float]) -> None:
+        self._port, self._timeline, self._down_until = port, timeline, down_until
 
     def append(self, chain: str, entry: Mapping[str, object]) -> None:
         self._timeline.point(f"before:audit.{entry.get('event')}")
-        if self._timeline.clock() < self.down_until:
+        if self._timeline.clock() < self._down_until():
             raise Retry("audit.unavailable", place=chain, after=30)
         self._port.append(chain, entry)
         self._timeline.note("audit", chain, **entry)

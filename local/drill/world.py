@@ -14,21 +14,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger
 
+from headwater.adapters import clients
+from headwater.adapters.sqs_batch import process
 from headwater.adapters.watch.powertools import PowertoolsWatch
 from headwater.bootstrap import App
+from headwater.ehrs import Ehr
 from headwater.model import Delivery, Proposal, ProposalState, Resource
 from headwater.outbound.gates.identity import link_of
 from headwater.ports import AuditLog, EhrApi, EhrApis, Proposals, Queue, Watch
 from headwater.settings import Settings
 from local.drill.clock import DrillClock
-from local.drill.queues import DrillQueue, Visibility
+from local.drill.queues import DrillQueue, Message, Visibility
 from local.drill.recorder import Killed, RecordedApi, RecordedAudit, RecordedProposals, Timeline
 from local.ehrs.client import connect
 from local.ehrs.server import SimulatedEhr
+
+if TYPE_CHECKING:
+    from headwater.templates.engine import Engine
 
 STEPS = ("feed", "write", "send")
 
@@ -50,7 +57,7 @@ class DrillApp(App):
 
     @cached_property
     def audit(self) -> AuditLog:
-        return RecordedAudit(super().audit, self._world.timeline)
+        return RecordedAudit(super().audit, self._world.timeline, lambda: self._world.audit_down_until)
 
     @cached_property
     def apis(self) -> EhrApis:
@@ -67,9 +74,28 @@ class DrillApp(App):
         return of
 
     @cached_property
+    def engine_for(self) -> Callable[[Ehr], Engine]:
+        known, world = super().engine_for, self._world
+        return lambda ehr: cast("Engine", BentEngine(known(ehr), world)) if world.bend else known(ehr)
+
+    @cached_property
     def watch(self) -> Watch:
         return PowertoolsWatch(Logger(service="headwater", level="INFO", location=None, stream=self._world.log,
                                       logger_formatter=None))  # fmt: skip
+
+
+class BentEngine:
+    """Templates with a mapping bug: what they make goes through `world.bend`."""
+
+    def __init__(self, engine: Engine, world: World) -> None:
+        self._engine, self._world = engine, world
+
+    def build(self, template: str, variables: Mapping[str, Any]) -> Any:
+        made = self._engine.build(template, variables)
+        return self._world.bend(made) if self._world.bend and "resourceType" in made else made
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
 
 @dataclass
@@ -105,7 +131,11 @@ class World:
         self.people: list[Person] = []
         self.agenda: list[tuple[float, Callable[[], None]]] = []
         self.kills = 0
-        self.crashes: list[str] = []
+        self.copies = 1
+        self.audit_down_until = 0.0
+        self.echo: Mapping[str, Any] | None = None
+        self.echoed: set[str] = set()
+        self.bend: Callable[[Resource], Resource] | None = None
 
     # --------------------------------------------------------------------------------------------------- sites
 
@@ -181,22 +211,47 @@ class World:
         message = queue.receive()
         if message is None:
             return False
-        from headwater.adapters.sqs_batch import process
+        rivals = [Thread(target=self._take, args=(queue, message, self._sandbox(name))) for _ in range(self.copies - 1)]
+        rivals = rivals if name == "send" else []
+        for rival in rivals:
+            rival.start()
+        done = self._take(queue, message, handle)
+        for rival in rivals:
+            rival.join()
+        if done:
+            queue.delete(message)
+        return True
 
-        event = {"Records": [message.record(name)]}
+    def _take(self, queue: DrillQueue, message: Message, handle: Callable[[Delivery], object]) -> bool:
+        """Whether the message is done with."""
+        event = {"Records": [message.record(queue.name)]}
         try:
             answer = process(event, Context(), handle, sqs=Visibility(queue, [message]), watch=self.app.watch)
         except Killed:
             self.kills += 1
             self._restart()
-            return True
-        if not answer["batchItemFailures"]:
-            queue.delete(message)
-        return True
+            return False
+        if queue.name == "send" and self.echo is not None:
+            self.later(float(self.echo.get("delay_s", 2)), self._echo)
+        return not answer["batchItemFailures"]
+
+    def _sandbox(self, name: str) -> Callable[[Delivery], object]:
+        """The same function in another execution environment."""
+        app = DrillApp(self.settings, self)
+        return {"feed": app.ingest, "write": app.propose, "send": app.send}[name]
 
     def _restart(self) -> None:
         """A new sandbox: what the old one knew is gone, what was written stays."""
         self.app = DrillApp(self.settings, self)
+
+    def _echo(self) -> None:
+        """The EHR's subscription tells of rows that it has not told of yet."""
+        from local.drill.echo import tell_of
+
+        for row in self.chart()["rows"]:
+            if row["payload_hash"] and row["reference"] not in self.echoed:
+                self.echoed.add(row["reference"])
+                tell_of(self, row["resource"], self.echo or {})
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         self.agenda.append((self.clock() + seconds, act))
@@ -217,6 +272,19 @@ class World:
         """The whole ledger, the oldest first."""
         found = [row for state in ProposalState for row in self.app.proposals.list(state, limit=2000)]
         return sorted(found, key=lambda row: (row.created_at, row.intent))
+
+    def ledger_items(self) -> list[dict[str, Any]]:
+        """The ledger's table as it is, as a backup takes it."""
+        pages = clients.dynamodb().get_paginator("scan").paginate(TableName=self.settings.proposals_table)
+        return [item for page in pages for item in page["Items"]]
+
+    def restore_ledger(self, backup: list[dict[str, Any]]) -> None:
+        """The ledger as it was when the backup was taken; what came later is not in it."""
+        dynamodb, table = clients.dynamodb(), self.settings.proposals_table
+        for item in self.ledger_items():
+            dynamodb.delete_item(TableName=table, Key={"intent": item["intent"]})
+        for item in backup:
+            dynamodb.put_item(TableName=table, Item=item)
 
 
 class Context:

@@ -7,6 +7,7 @@
 | POST /_sim/patients | files Patients (one, a list, or a Bundle), keeping their ids |
 | POST /_sim/rows | files any resources, as if by a clinician |
 | POST /_sim/edit {reference, set} | a clinician edits a row |
+| POST /_sim/held {number, accept} | the EHR's own reviewer files, or discards, what was taken in with 202 |
 | GET, POST, DELETE /_sim/faults | lists, adds, clears faults |
 | POST /_sim/clients | registers a client |
 | POST /_sim/tokens/revoke | ends all tokens |
@@ -45,6 +46,7 @@ class BackDoor:
             "/_sim/patients": lambda wish: self.file(wish, only="Patient"),
             "/_sim/rows": self.file,
             "/_sim/edit": self._edit,
+            "/_sim/held": self._decide,
             "/_sim/faults": lambda wish: {"number": self._faults.add(wish).number},
             "/_sim/clients": self._registrar.register,
             "/_sim/tokens/revoke": lambda _: self._registrar.revoke_all(),
@@ -86,6 +88,10 @@ class BackDoor:
         if row is None:
             raise ValueError("no such row")
         return {"version": self._rest.edit(row, wish.get("set", {})).version}
+
+    def _decide(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        row = self._chart.decide(int(wish["number"]), accept=bool(wish.get("accept", True)))
+        return {"filed": row.reference if row else ""}
 
     def _chart_json(self) -> dict[str, Any]:
         return chart_json(self._ehr.name, self._chart, now=self._clock())

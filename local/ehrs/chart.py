@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS version (
   committed_at REAL, found_from REAL, gone_from REAL, PRIMARY KEY (type, id, version));
 CREATE TABLE IF NOT EXISTS arrival (
   number INTEGER PRIMARY KEY, at REAL, request TEXT, payload_hash TEXT, client TEXT, outcome TEXT, reference TEXT);
+CREATE TABLE IF NOT EXISTS held (
+  number INTEGER PRIMARY KEY, at REAL, body TEXT, payload TEXT, gone_from REAL);
 CREATE TABLE IF NOT EXISTS number (next INTEGER);
 CREATE TABLE IF NOT EXISTS client (id TEXT, kid TEXT, public_key TEXT, secret_hash TEXT, scope TEXT,
   PRIMARY KEY (id, kid));
@@ -159,6 +161,35 @@ class Chart:
         number = known[0] if known else _FIRST_NUMBER
         sql.execute("UPDATE number SET next = ?" if known else "INSERT INTO number VALUES (?)", (number + 1,))
         return int(number)
+
+    # ------------------------------------------------------------------------------------------------------- held
+
+    def hold(self, resource: Resource, payload: bytes, *, gone_in: float | None = None) -> None:
+        """Take something in for the EHR's own people: no row until `accept`, never one after `gone_in` seconds."""
+        gone = None if gone_in is None else self._clock() + gone_in
+        with self.transaction() as sql:
+            values = (self._clock(), json.dumps(resource), payload.decode(), gone)
+            sql.execute("INSERT INTO held (at, body, payload, gone_from) VALUES (?, ?, ?, ?)", values)
+
+    def held(self) -> list[dict[str, Any]]:
+        """What waits, the oldest first."""
+        with self._lock:
+            found = self._sql.execute(
+                "SELECT number, at, body FROM held WHERE gone_from IS NULL OR gone_from > ? ORDER BY number",
+                (self._clock(),),
+            ).fetchall()
+        return [{"number": number, "at": iso(at), "resource": json.loads(body)} for number, at, body in found]
+
+    def decide(self, number: int, *, accept: bool) -> Row | None:
+        """The EHR's own reviewer files what waits, or throws it away; raises ValueError if it does not wait."""
+        with self.transaction() as sql:
+            found = sql.execute(
+                "DELETE FROM held WHERE number = ? AND (gone_from IS NULL OR gone_from > ?) RETURNING body, payload",
+                (number, self._clock()),
+            ).fetchone()
+        if found is None:
+            raise ValueError("nothing of that number waits")
+        return self.file(json.loads(found[0]), payload=str(found[1]).encode()) if accept else None
 
     # --------------------------------------------------------------------------------------------------- arrivals
 

@@ -19,7 +19,8 @@ from headwater.model import Resource
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What befalls one request. Times in seconds; `answer` is given instead of doing anything."""
+    """What befalls one request. Times in seconds; `answer` is given instead of doing anything. What is `held` waits for
+    the EHR's own people and is no row yet; what is `queued` waits in middleware."""
 
     wait: float = 0.0
     answer: tuple[int, Mapping[str, str], Resource | None] | None = None
@@ -30,6 +31,8 @@ class Effects:
     found_in: float = 0.0
     gone_in: float | None = None
     status: int | None = None
+    held: bool = False
+    queued: bool = False
     ignored: tuple[str, ...] = ()
     default_unit: str = ""
     default_effective_now: bool = False
@@ -120,15 +123,18 @@ Arguments = Mapping[str, Any]
 
 
 def _latency(effects: Effects, a: Arguments) -> Effects:
-    """`ms`, or `p50_ms` and `p99_ms`: one request in a hundred takes the long time."""
-    ms = a["ms"] if "ms" in a else a["p99_ms"] if random.random() < 0.01 else a["p50_ms"]
+    """`ms`, or `p50_ms` and `p99_ms`: two requests in a hundred take the long time, so that it is the 99th percentile."""
+    ms = a["ms"] if "ms" in a else a["p99_ms"] if random.random() < _SLOW_SHARE else a["p50_ms"]
     return replace(effects, wait=effects.wait + float(ms) / 1000)
 
 
 def _status(effects: Effects, a: Arguments) -> Effects:
-    after = a.get("retry_after")
+    """A refusal is given instead of doing anything. A 2xx takes the write in; 202 holds it for the EHR's own people."""
+    code, after = int(a["code"]), a.get("retry_after")
+    if 200 <= code < 300:
+        return replace(effects, status=code, held=code == 202)
     headers = {} if after is None else {"Retry-After": str(int(after))}
-    return replace(effects, answer=(int(a["code"]), headers, None))
+    return replace(effects, answer=(code, headers, None))
 
 
 def _operation_outcome(effects: Effects, a: Arguments) -> Effects:
@@ -143,12 +149,18 @@ def _entry_error(effects: Effects, a: Arguments) -> Effects:
 
 def _commit_after(effects: Effects, a: Arguments) -> Effects:
     """The connection is lost, at once or after `hang_s`, and the row appears after `delay_s`."""
-    return replace(effects, commit_in=float(a["delay_s"]), hang=float(a.get("hang_s", 0)), drop_after=True)
+    hang = float(a.get("hang_s", a.get("client_timeout_s", 0)))
+    return replace(effects, commit_in=float(a["delay_s"]), hang=hang, drop_after=True)
 
 
 def _discard(effects: Effects, a: Arguments) -> Effects:
     """Accepted (with `status`, perhaps 202) and thrown away after `after_s`, without a word."""
-    return replace(effects, gone_in=float(a.get("after_s", 0)), status=a.get("status"))
+    return replace(effects, gone_in=float(a.get("after_s", 0)), status=a.get("status", effects.status))
+
+
+def _nack(effects: Effects, a: Arguments) -> Effects:
+    """Taken in and queued; the EHR behind refuses it after `after_s`, so that no row ever appears."""
+    return replace(effects, held=True, queued=True, gone_in=float(a.get("after_s", 0)), status=a.get("status"))
 
 
 KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
@@ -160,7 +172,7 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
     "drop_after_commit": lambda e, a: replace(e, drop_after=True, hang=float(a.get("hang_s", 0))),
     "commit_after": _commit_after,
     "search_lag": lambda e, a: replace(e, found_in=float(a["delay_s"])),
-    "async_nack": _discard,
+    "async_nack": _nack,
     "silent_discard": _discard,
     "token_ttl": lambda e, a: replace(e, token_ttl=float(a["ttl_s"])),
     "version_bump": lambda e, _: replace(e, bump=True),
@@ -168,7 +180,8 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
     "default_unit_when_missing": lambda e, a: replace(e, default_unit=str(a["unit"])),
     "default_effective_now": lambda e, _: replace(e, default_effective_now=True),
     "patient_merge_redirect": lambda e, a: replace(e, merged={**e.merged, str(a["from"]): str(a["to"])}),
-    "masked_element": lambda e, a: replace(e, masked=(*e.masked, str(a["element"]))),
+    "masked_element": lambda e, a: replace(e, masked=(*e.masked, str(a.get("element", "value")))),
 }
+_SLOW_SHARE = 0.02
 _ON = {"token_ttl": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*", "version_bump": "PUT"}
 _STATES = frozenset({"patient_merge_redirect", "masked_element"})  # they last until they are cleared

@@ -39,6 +39,7 @@ def chart_json(ehr: str, chart: Chart, *, now: float) -> dict[str, Any]:
             }
             for row in rows
         ],
+        "held": chart.held(),
         "arrivals": arrivals,
     }
 

@@ -62,6 +62,9 @@ class Rest:
             return Reply(400, outcome("invalid", text="not such a resource, or it has an id")), None
         if refusal := self._refusal(resource, operation, effects):
             return refusal, None
+        if effects.held:
+            self._chart.hold(self._kept(resource, operation, effects), payload, gone_in=effects.gone_in)
+            return Reply(effects.status or 202), None
         row = self._chart.file(
             self._kept(resource, operation, effects),
             payload=payload,
