@@ -14,7 +14,27 @@ from headwater.formats.hl7v2.parts import Encoding, Segment
 # Versions, acknowledgement modes, character set, set ids (chapter 2.15.9; the first field of most segments).
 _ABOUT_THE_MESSAGE = frozenset(
     {"MSH-12", "MSH-13", "MSH-14", "MSH-15", "MSH-16", "MSH-18", "EVN-1"}
-    | {f"{name}-1" for name in ("PID", "NK1", "PV1", "AL1", "DG1", "PR1", "IN1", "OBR", "OBX", "NTE", "SPM", "GT1")}
+    | {
+        f"{name}-1"
+        for name in (
+            "PID",
+            "NK1",
+            "PV1",
+            "AL1",
+            "DG1",
+            "PR1",
+            "IN1",
+            "OBR",
+            "OBX",
+            "NTE",
+            "SPM",
+            "GT1",
+            "IAM",
+            "IN3",
+            "FT1",
+            "DB1",
+        )
+    }
 )
 
 
