@@ -11,8 +11,9 @@ from headwater.model import Resource
 def lift(built: Sequence[Resource]) -> list[Resource]:
     """All resources flat: what a template wrote whole in the place of a reference becomes a reference and a resource.
 
-    A lifted resource comes after the one it was in; one that nothing identifies is left out, and so are texts of
-    blanks alone and extensions whose value the message did not have.
+    In a Reference that has members of its own, an extension perhaps, the resource stands as its `reference`. A lifted
+    resource comes after the one it was in; one that nothing identifies is left out, and so are texts of blanks alone
+    and extensions whose value the message did not have.
     """
     found: list[Resource] = []
     for resource in built:
@@ -27,6 +28,8 @@ def _members(node: Resource, found: list[Resource]) -> Resource:
     for name, value in node.items():
         if value.__class__ is dict:
             value = _value(value, name, found)
+            if name == "reference":  # a Reference that says more than where it points to
+                value = value.get("reference") or {}
         elif value.__class__ is list:
             value = _items(value, name, found)
         elif value.__class__ is str and value.isspace():
@@ -42,6 +45,8 @@ def _value(node: Resource, name: str, found: list[Resource]) -> Resource:
     if not node.get("id"):
         return {}
     found.extend(lift([node]))
+    if node["resourceType"] == "Provenance":
+        return {}
     return {"reference": f"{node['resourceType']}/{node['id']}"}
 
 

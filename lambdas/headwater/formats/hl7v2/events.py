@@ -31,10 +31,31 @@ _ADT = {
     "A60": ("A60",),
     "A61": ("A61", "A62"),
 }
-_STRUCTURES = {f"ADT_{event}": f"ADT_{structure}" for structure, events in _ADT.items() for event in events}
+# Of the other types, those whose structure is not named after each of its own events.
+_OTHERS = {
+    "MDM_T01": ("MDM_T01", "MDM_T03", "MDM_T05", "MDM_T07", "MDM_T09", "MDM_T11"),
+    "MDM_T02": ("MDM_T02", "MDM_T04", "MDM_T06", "MDM_T08", "MDM_T10"),
+    "ORU_R01": ("ORU_R01", "ORU"),
+    "ORU_R30": ("ORU_R30", "ORU_R31", "ORU_R32"),
+    "PPR_PC1": ("PPR_PC1", "PPR_PC2", "PPR_PC3"),
+    "RDE_O11": ("RDE_O11", "RDE_O01", "RDE_O25", "RDE"),
+    "RDS_O13": ("RDS_O13", "RDS_O01", "RDS"),
+    "RAS_O17": ("RAS_O17", "RAS_O01", "RAS"),
+    "REF_I12": ("REF_I12", "REF_I13", "REF_I14", "REF_I15"),
+    "SIU_S12": (*(f"SIU_S{event}" for event in range(12, 25)), "SIU_S26", "SIU_S27", "SIU"),
+    "ORM_O01": ("ORM_O01", "ORM"),
+    "VXU_V04": ("VXU_V04", "VXU"),
+}
+_STRUCTURES = {
+    **{f"ADT_{event}": f"ADT_{structure}" for structure, events in _ADT.items() for event in events},
+    **{said: structure for structure, types in _OTHERS.items() for said in types},
+}
 
 
 def structure_of(message_type: str, trigger: str) -> str:
-    """`ADT_A01` for ADT^A08; the type and trigger themselves when the table does not know them."""
+    """`ADT_A01` for ADT^A08, `ACK` for an acknowledgement of anything; the type and trigger themselves when the table
+    does not know them. Types that have one structure have it without a trigger too."""
+    if message_type == "ACK":
+        return message_type
     said = f"{message_type}_{trigger}" if trigger else message_type
     return _STRUCTURES.get(said, said)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from headwater.formats.codes import CodeMaps
-from headwater.formats.hl7v2 import groups, values
+from headwater.formats.hl7v2 import durations, groups, values
 from headwater.formats.hl7v2.codings import Codings
 from headwater.formats.hl7v2.systems import Systems
 
@@ -40,4 +40,4 @@ def filters(sender: Sender, codes: CodeMaps, content_id: Callable[..., str]) -> 
     """All of them, by the name that templates call them by. `content_id` is `headwater.fhir.ids.content_id`."""
     systems = Systems(sender.name, sender.feed.authorities, codes, content_id)
     codings = Codings(sender.name, codes)
-    return {**values.FILTERS, **groups.FILTERS, **systems.filters(), **codings.filters()}
+    return {**values.FILTERS, **durations.FILTERS, **groups.FILTERS, **systems.filters(), **codings.filters()}

@@ -150,6 +150,10 @@ class Field(Value):
         lines = self.raw.split(self.encoding.repetition) if self.encoding.repetition else [self.raw]
         return "\n".join(self.encoding.text(line).rstrip() for line in lines).rstrip()
 
+    def lookup(self, name: str | int) -> object:
+        """As of every part; `size` is how many repetitions say something."""
+        return len(self.repetitions) if name == "size" else super().lookup(name)
+
     def part(self, number: int) -> Component | None:
         return self.repetitions[0].part(number) if self.repetitions else None
 

@@ -7,7 +7,7 @@ Fillers such as 00000000 or UNKNOWN are no times: they give None, never an error
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 
 _DTM = re.compile(
@@ -30,6 +30,12 @@ class Moment:
         year, month, day, hour, minute, second = (*self.parts, *(1, 1, 0, 0, 0)[len(self.parts) - 1 :])
         microsecond = int(self.fraction[:6].ljust(6, "0")) if self.fraction else 0
         return datetime(year, month, day, hour, minute, second, microsecond, self.zone or default)
+
+    def moved(self, length: timedelta) -> Moment:
+        """The moment `length` later, as precise as this one. Raises OverflowError outside of the years 1 to 9999."""
+        later = self.aware(UTC) + length
+        parts = (later.year, later.month, later.day, later.hour, later.minute, later.second)
+        return replace(self, parts=parts[: len(self.parts)])
 
     def date(self) -> str:
         """FHIR date: YYYY, YYYY-MM or YYYY-MM-DD, as written by the sender, in no zone."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headwater.formats.hl7v2 import times
-from headwater.formats.hl7v2.parts import Value, text_of
+from headwater.formats.hl7v2.parts import Field, Value, text_of
 
 _NUMBER = re.compile(r"([<>]=?)?\s*([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?", re.ASCII)
 _RANGE = re.compile(r"\(?\s*([+-]?\d*\.?\d+)\s*(?:-|to|–)\s*([+-]?\d*\.?\d+)\s*\)?", re.ASCII)
@@ -43,7 +43,7 @@ def _time(value: Any) -> str | None:
     return times.read_time(text_of(value))
 
 
-def _quantity(value: Any) -> dict[str, str] | None:
+def quantity(value: Any) -> dict[str, str] | None:
     """`value` (a JSON number as text) and `comparator` of an NM or SN, or of what senders put there: `<5`, `1,200`."""
     found = _NUMBER.fullmatch(text_of(value).strip())
     if not found:
@@ -63,9 +63,9 @@ def _range(value: Any) -> dict[str, dict[str, str]] | None:
     text = text_of(value).strip()
     both = _RANGE.fullmatch(text)
     if both:
-        low, high = (_quantity(bound) for bound in both.groups())
+        low, high = (quantity(bound) for bound in both.groups())
         return {"low": low, "high": high} if low and high else None
-    one = _quantity(text)
+    one = quantity(text)
     if not one or "comparator" not in one:
         return None
     return {"high" if one.pop("comparator").startswith("<") else "low": one}
@@ -91,6 +91,20 @@ def _period(value: Any, end: Any = None) -> dict[str, str] | None:
     return {name: bound for name, bound in bounds.items() if bound} or None
 
 
+def _samples(value: Any) -> dict[str, int | str] | None:
+    """`dimensions` and `data` of FHIR SampledData from an NA (chapter 2A.47): a repetition is a channel, a component a
+    sample of it. What is no number is E, an error (FHIR R4 datatypes.html#sampleddata)."""
+    channels = [_numbers(channel) for channel in value] if isinstance(value, Field) else []
+    length = max(map(len, channels), default=0)
+    points = [channel[at] if at < len(channel) else "E" for at in range(length) for channel in channels]
+    return {"dimensions": len(channels), "data": " ".join(points)} if points else None
+
+
+def _numbers(channel: Value) -> list[str]:
+    found = [quantity(text) for text in channel.text.split(channel.encoding.component)]
+    return [number["value"] if number else "E" for number in found]
+
+
 def _attachment(value: Any, encoding: Any = "") -> str | None:
     """The data of an ED as base64, whatever ED-4 says it is written in (HL7 table 0299); None if it is not that."""
     data = value.text if isinstance(value, Value) else text_of(value)
@@ -110,12 +124,12 @@ def _attachment(value: Any, encoding: Any = "") -> str | None:
 _MEDIA_TYPES = {"ap": "application", "im": "image", "au": "audio", "text": "text", "tx": "text", "ft": "text"}
 
 
-def _attachment_type(value: Any) -> str | None:
+def _attachment_type(value: Any, kind_at: int = 2) -> str | None:
     """The media type of an ED from ED-2 and ED-3 (HL7 tables 0191, 0291), or from a sender that knows them itself;
-    any bytes where neither says it."""
+    any bytes where neither says it. In an RP they are components 3 and 4 (`kind_at` 3)."""
     if not isinstance(value, Value):
         return None
-    kind, subtype = (text_of(value.lookup(number)).lower() for number in (2, 3))
+    kind, subtype = (text_of(value.lookup(number)).lower() for number in (kind_at, kind_at + 1))
     known = next((said for said in (subtype, kind) if re.fullmatch(r"[\w.+-]+/[\w.+-]+", said)), None)
     if known or not re.fullmatch(r"[\w.+-]+", subtype):
         return known or "application/octet-stream"
@@ -135,7 +149,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "hl7_time": _time,
     "period": _period,
     "positive_int": _positive_int,
-    "quantity": _quantity,
+    "quantity": quantity,
+    "samples": _samples,
     "range": _range,
     "attachment": _attachment,
     "attachment_type": _attachment_type,

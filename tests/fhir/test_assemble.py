@@ -1,0 +1,29 @@
+"""fhir/assemble: resources in the places of references, lifted out."""
+
+from __future__ import annotations
+
+from headwater.fhir.assemble import lift
+
+DOCTOR = {"resourceType": "Practitioner", "id": "p1"}
+
+
+def test_a_reference_may_say_more_than_where_it_points_to() -> None:
+    function = [{"url": "urn:function", "valueCode": "SPRF"}]
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "performer": [{"reference": DOCTOR, "extension": function}],
+    }
+    assert lift([report]) == [
+        {**report, "performer": [{"reference": "Practitioner/p1", "extension": function}]},
+        DOCTOR,
+    ]
+
+
+def test_nobody_is_referred_to_when_the_resource_has_no_id() -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "performer": [{"reference": {"resourceType": "Practitioner"}}],
+    }
+    assert lift([report]) == [{"resourceType": "DiagnosticReport", "id": "r1"}]
