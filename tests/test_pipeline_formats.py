@@ -64,7 +64,7 @@ def test_one_person_told_of_in_four_formats_is_one_patient(way: Way) -> None:
         assert set(way.take(body, content_type)) == {"stored"}
     assert len(way.inbox.records) == 4
     assert way.stored("Patient") == 1
-    assert way.stored("Observation") == 4 + 1 + 2
+    assert way.stored("Observation") == 4 + 1 + 1 + 2
 
 
 def test_a_roster_goes_on_as_its_rows_and_a_bad_one_harms_no_other(way: Way) -> None:

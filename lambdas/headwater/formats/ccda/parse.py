@@ -2,7 +2,7 @@
 
 Attributes and child elements of an element are one dict, repeated children a list, its text is `_`. Names are told
 apart by namespace and not by prefix: CDA's own are bare, `sdtc_` and `xsi_` come before those of the two others that
-CDA uses. A section's narrative is not built: its text is kept, with its place in the bytes, and entries that refer to a
+CDA uses. A section's narrative is its text, its place in the bytes and its XHTML (`div`), and entries that refer to a
 part of it (`<reference value="#a1"/>`) get that part's text as theirs. A DOCTYPE is refused, so that nothing can be
 expanded or fetched.
 """
@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from xml.parsers import expat
 
 from headwater.errors import Quarantine
+from headwater.formats.ccda.narrative import Narratives
 from headwater.formats.tree import Data
 
 DEPTH = 128
@@ -25,8 +26,6 @@ _SPACES = {
     "http://www.w3.org/2001/XMLSchema-instance": "xsi_",
     "http://www.w3.org/XML/1998/namespace": "xml_",
 }
-# Where narrative begins a new line or cell (CDA R2 chapter 4.3.5), so that words do not run together.
-_BREAKS = frozenset({"br", "caption", "item", "list", "paragraph", "table", "td", "th", "tr", "thead", "tbody"})
 
 
 class _Names(dict[str, str]):
@@ -71,9 +70,9 @@ class _Builder:
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self.doctype
         self.root: Data = {}
-        self.pieces: list[str] = []  # text of all narratives
-        self.parts: dict[str, tuple[int, int]] = {}  # of them, by ID
-        self.references: list[tuple[Data, str]] = []
+        self.narratives = Narratives(parser, DEPTH, _too_much)
+        self.references: list[tuple[Data, str, bool]] = []  # what refers, to which ID, and whether with its mark-up
+        self.media: dict[str, Data] = {}  # by ID
         self._elements()
 
     @staticmethod
@@ -82,7 +81,7 @@ class _Builder:
 
     def _elements(self) -> None:
         """The handlers outside of narratives. Closures: this runs for every element of every document."""
-        parser, names, references = self.parser, _Names(), self.references
+        parser, names, references, media = self.parser, _Names(), self.references, self.media
         current = self.root
         above: list[tuple[str, Data]] = []
         texts: list[str] = []
@@ -103,7 +102,7 @@ class _Builder:
                 _too_much(left)
             name = names[name]
             if name == "text" and above and above[-1][0] == "section":
-                self._narrative(current, resume)
+                self.narratives.read(current, attributes, resume)
                 return
             above.append((name, current))
             for key in attributes:
@@ -126,7 +125,9 @@ class _Builder:
             else:
                 parent[name] = current
             if name == "reference" and str(current.get("value"))[:1] == "#":
-                references.append((parent, str(current["value"])[1:]))
+                references.append((parent, str(current["value"])[1:], above[-1][0] == "text" if above else False))
+            elif name == "observationMedia" and "ID" in current:
+                media[current["ID"]] = current
             current = parent
 
         def characters(text: str) -> None:
@@ -139,47 +140,24 @@ class _Builder:
 
         resume()
 
-    def _narrative(self, section: Data, resume: Any) -> None:
-        """Take the text up to the end of this element, remember where the parts with an ID are, and `resume`."""
-        parser, pieces, parts = self.parser, self.pieces, self.parts
-        begin, first = parser.CurrentByteIndex, len(pieces)
-        above: list[tuple[str, int]] = []
-
-        def start(name: str, attributes: Data) -> None:
-            if len(above) >= DEPTH:
-                _too_much(0)
-            if name.rpartition(" ")[2] in _BREAKS:
-                pieces.append("\n")
-            above.append((attributes.get("ID", ""), len(pieces)))
-
-        def end(name: str) -> None:
-            if not above:
-                text = " ".join("".join(pieces[first:]).split())
-                section.setdefault("text", {"_": text, "from": begin, "to": parser.CurrentByteIndex})
-                resume()
-                return
-            known, at = above.pop()
-            if known:
-                parts.setdefault(known, (at, len(pieces)))
-            if name.rpartition(" ")[2] in _BREAKS:
-                pieces.append("\n")
-
-        parser.StartElementHandler, parser.EndElementHandler = start, end
-        parser.CharacterDataHandler = pieces.append
-
     def resolve(self) -> None:
-        """What refers to a part of a narrative gets its text, made once for all that refer to it."""
+        """What refers to a part of a narrative gets its text, made once for all that refer to it, and the text of an
+        entry the part's XHTML too."""
+        narratives = self.narratives
+        narratives.settle(self.media)
         made: dict[str, str] = {}
         room = LARGEST  # parts lie in parts, so that all of them together may be much longer than the document
-        for holder, name in self.references:
+        for holder, name, with_markup in self.references:
             if name not in made:
-                first, last = self.parts.get(name, (0, 0))
-                made[name] = " ".join("".join(self.pieces[first:last]).split())
+                made[name] = narratives.words(name)
                 room -= len(made[name])
-                if room < 0:
-                    _too_much(room)
             if made[name]:
                 holder.setdefault("_", made[name])
+                if with_markup and "div" not in holder:
+                    holder["div"] = narratives.markup(name)
+                    room -= len(holder["div"])
+            if room < 0:
+                _too_much(room)
 
 
 def _renamed(attributes: Data, names: _Names) -> Data:

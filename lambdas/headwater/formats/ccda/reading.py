@@ -35,10 +35,10 @@ def split(body: bytes, feed: Feed) -> list[bytes]:  # noqa: ARG001 - every forma
 
 
 def read(body: bytes, feed: Feed) -> Reading:
-    """`feed.templates.ccda` names the template, `ccda/CCD` if nothing does. Raises what `parse` does, and
+    """`feed.templates.ccda` names the template, `ccda/ClinicalDocument` if nothing does. Raises what `parse` does, and
     Quarantine('convert.patient_several') for a document of several record targets."""
     data = parse(body)
-    template = named(feed, "ccda", "ccda/CCD")
+    template = named(feed, "ccda", "ccda/ClinicalDocument")
     if isinstance(data.get("recordTarget"), list):
         raise Quarantine("convert.patient_several", place="recordTarget", hint="a document is about one patient")
     document = Node(data)
