@@ -41,6 +41,7 @@ def ehrs() -> dict[str, Ehr]:
 def mappings(tmp_path: Path) -> Path:
     """A copy to spoil."""
     shutil.copytree(MAPPINGS / "ehrs", tmp_path / "ehrs")
+    shutil.copytree(MAPPINGS / "base/outbound", tmp_path / "base/outbound")
     return tmp_path
 
 
@@ -67,12 +68,12 @@ def test_a_final_lab_result_is_told_to_those_who_take_it_and_never_back(ehrs: di
 
 
 def test_what_is_not_declared_is_refused(ehrs: dict[str, Ehr]) -> None:
-    for name, type_ in (("athenahealth", "Observation"), ("epic", "Task"), ("oracle-millennium", "Patient")):
+    for name, type_ in (("advancedmd", "Observation"), ("epic", "Task"), ("oracle-millennium", "Patient")):
         with pytest.raises(Refuse) as raised:
             ehrs[name].operation(type_)
         assert raised.value.code == "propose.operation_unknown"
     with pytest.raises(Refuse):
-        ehrs["epic"].operation("Observation", "update")
+        ehrs["epic"].operation("Condition", "update")
 
 
 def test_a_payload_names_what_the_ehr_would_not_take(ehrs: dict[str, Ehr]) -> None:

@@ -14,8 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from headwater.ehrs import Confidence, Ehr, Ehrs, Published, load
+from headwater.ehrs.engines import engine_for
 from headwater.errors import HeadwaterError
 from local.cli.options import MAPPINGS
+from local.registry.sent import sent
 from local.registry.standing import slips, to_check, why_not_read, why_not_written, writes
 
 _COLOURS = {Confidence.HIGH: "green", Confidence.MEDIUM: "yellow", Confidence.LOW: "red", Confidence.UNKNOWN: "red"}
@@ -24,7 +26,7 @@ _COLOURS = {Confidence.HIGH: "green", Confidence.MEDIUM: "yellow", Confidence.LO
 def add(commands: Any) -> None:
     group: argparse.ArgumentParser = commands.add_parser(
         "ehrs",
-        help="the EHRs that are known: list, show, check",
+        help="the EHRs that are known: list, show, check, sent",
         description="What may be read and written at which EHR, and why not. Each is a folder in mappings/ehrs.",
     )
     actions = group.add_subparsers(metavar="ACTION", required=True)
@@ -40,7 +42,13 @@ def add(commands: Any) -> None:
     checking = actions.add_parser("check", help="whether the files are sound, and what a person must still look at")
     checking.add_argument("ehrs", nargs="*", metavar="EHR", help="folders in mappings/ehrs; all, if none is named")
     checking.set_defaults(run=check)
-    for action in (listing, showing, checking):
+    sending = actions.add_parser("sent", help="what an EHR would be sent for the example facts, byte for byte")
+    sending.add_argument("ehr", help="a folder in mappings/ehrs")
+    sending.add_argument(
+        "--accept", action="store_true", help="keep it as the golden files in the folder's examples/sent"
+    )
+    sending.set_defaults(run=sent_)
+    for action in (listing, showing, checking, sending):
         action.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
 
 
@@ -58,7 +66,7 @@ def list_(options: argparse.Namespace) -> int:
     table.add_column("why not", no_wrap=True, ratio=1, min_width=24)  # the whole of it: headwater ehrs show
     for name, ehr in wanted.items():
         why_not = why_not_written(ehr)
-        can = "" if why_not else ", ".join(f"{one.resource_type} {one.operation}" for one in writes(ehr) if one.allowed)
+        can = "" if why_not else _allowed(ehr)
         family = "" if ehr.family == name else ehr.family
         table.add_row(name, escape(ehr.title), family, f"[green]{can}[/]", f"[dim]{escape(why_not)}[/]")
     table.title = f"{len(wanted)} EHRs"
@@ -66,6 +74,15 @@ def list_(options: argparse.Namespace) -> int:
     if options.all:
         Console().print(_catalogue(options.mappings / "ehr-catalogue.csv", options))
     return 0
+
+
+def _allowed(ehr: Ehr) -> str:
+    """`Observation create update, Condition create`."""
+    by_type: dict[str, list[str]] = {}
+    for one in writes(ehr):
+        if one.allowed:
+            by_type.setdefault(one.resource_type, []).append(one.operation)
+    return ", ".join(f"{name} {' '.join(operations)}" for name, operations in by_type.items())
 
 
 def _is_wanted(name: str, ehr: Ehr, options: argparse.Namespace) -> bool:
@@ -141,6 +158,24 @@ def _print_published(out: Console, said: Published) -> None:
     out.print("sources:")
     for source in said.sources:
         out.print(f"  {escape(source)}")
+
+
+# ------------------------------------------------------------------------------------------------------------- sent
+
+
+def sent_(options: argparse.Namespace) -> int:
+    ehrs = load(options.mappings)
+    if options.ehr not in ehrs:
+        return _unknown(options.ehr, ehrs)
+    ehr = ehrs[options.ehr]
+    for one in sent(ehr, engine_for(options.mappings)(ehr), options.mappings):
+        where = one.operation.path or one.fact["resourceType"]
+        print(f"{one.operation.method} {where}  ({one.name}){''.join(f' UNMET {path}' for path in one.unmet)}")
+        print(one.text)
+        if options.accept:
+            one.golden.parent.mkdir(parents=True, exist_ok=True)
+            one.golden.write_text(one.text, encoding="utf-8")
+    return 0
 
 
 # ------------------------------------------------------------------------------------------------------------ check

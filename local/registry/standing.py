@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 
-from headwater.ehrs import Confidence, Ehr, Published, WriteSurface, load
+from headwater.ehrs import Confidence, Ehr, Operation, Precondition, Published, WriteSurface, load
 from headwater.ehrs.profile import UNDECLARED
 from headwater.errors import HeadwaterError
 
@@ -32,18 +32,31 @@ class Write:
 def writes(ehr: Ehr) -> tuple[Write, ...]:
     """What `[write.…]` allows, then what the product is said to take and is refused all the same."""
     allowed = [
-        Write(resource_type, "create", True, f"{operations.create.confidence}: {operations.create.source}")
-        for resource_type, operations in ehr.write.items()
-        if operations.create
+        Write(resource_type, what, True, f"{one.confidence}: {one.source}")
+        for resource_type, what, one in _operations(ehr)
     ]
     known = {(one.resource_type, one.operation) for one in allowed}
     said = ehr.published
     declared = [(one, "create") for one in said.creates] + [(one, "update") for one in said.updates] if said else []
-    why = {
-        "create": "declared by the product, but nobody has written a [write] table and a template for it",
-        "update": "declared by the product; updates are not made (no lost update can be ruled out)",
-    }
-    return (*allowed, *(Write(one, what, False, why[what]) for one, what in declared if (one, what) not in known))
+    declared += [(one, "create") for one in ehr.refused if one != "any" and (one, "create") not in declared]
+    missing = [(one, what) for one, what in declared if (one, what) not in known]
+    return (*allowed, *(Write(one, what, False, _why_refused(ehr, one, what)) for one, what in missing))
+
+
+def _operations(ehr: Ehr) -> Iterator[tuple[str, str, Operation]]:
+    for resource_type, operations in ehr.write.items():
+        if operations.create:
+            yield resource_type, "create", operations.create
+        if operations.update:
+            yield resource_type, "update", operations.update
+
+
+def _why_refused(ehr: Ehr, resource_type: str, what: str) -> str:
+    if why := ehr.refused.get(resource_type) or ehr.refused.get("any"):
+        return why
+    if what == "update" and (ehr.api is None or ehr.api.precondition is Precondition.NONE):
+        return "declared by the product; no precondition is known that would rule out a lost update"
+    return "declared by the product, but nobody has written a [write] table and a template for it"
 
 
 def why_not_written(ehr: Ehr) -> str:
@@ -56,8 +69,9 @@ def why_not_written(ehr: Ehr) -> str:
     if said is None:
         return "no [write.…] table: what is not known is refused"
     if said.write is WriteSurface.DECLARED:
-        return f"declared ({_some(said)}), but no [write.…] table says how: {said.why}"
-    return f"{said.write}: {said.why}"
+        why = ehr.refused.get("any") or f"no [write.…] table says how: {said.why}"
+        return f"declared ({_some(said)}), but {why}"
+    return f"{said.write}: {ehr.refused.get('any') or said.why}"
 
 
 def _some(said: Published) -> str:
@@ -75,14 +89,13 @@ def why_not_read(ehr: Ehr) -> str:
 
 def to_check(ehr: Ehr) -> Iterator[str]:
     """What a person must look at before a site of this EHR goes live, the most dangerous first."""
-    for resource_type, operations in ehr.write.items():
-        if one := operations.create:
-            place = f"write.{resource_type}.create"
-            yield from (f"{place}.{key} is assumed: no source states it" for key in one.assumed)
-            if one.confidence != Confidence.HIGH:
-                yield f"{place} rests on {one.confidence} confidence: {one.source}"
-            if not one.marker:
-                yield f"{place} has no marker: our row is told from another's by patient, code, time and value alone"
+    for resource_type, what, one in _operations(ehr):
+        place = f"write.{resource_type}.{what}"
+        yield from (f"{place}.{key} is assumed: no source states it" for key in one.assumed)
+        if one.confidence != Confidence.HIGH:
+            yield f"{place} rests on {one.confidence} confidence: {one.source}"
+        if not one.marker:
+            yield f"{place} has no marker: our row is told from another's by patient, code, time and value alone"
     if ehr.write and ehr.api:
         yield "api.scopes and api.auth: what this customer has granted and enabled, by its CapabilityStatement"
     if _EXAMPLE in ehr.patient.identifier_system:

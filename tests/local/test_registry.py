@@ -54,7 +54,7 @@ def test_a_folder_is_sound(name: str) -> None:
 
 def test_whatever_has_no_write_table_is_refused_and_says_why() -> None:
     refused = {name: ehr for name, ehr in EHRS.items() if not ehr.write}
-    assert len(refused) > 90
+    assert len(refused) > 80
     for ehr in refused.values():
         assert why_not_written(ehr)
         with pytest.raises(Refuse) as raised:

@@ -99,10 +99,6 @@ def test_only_one_reference_range_where_the_ehr_takes_one() -> None:
     assert rendered("epic", SOURCE)["referenceRange"] == SOURCE["referenceRange"]
 
 
-def test_every_ehr_that_can_be_written_to_is_tested_here() -> None:
-    assert sorted(name for name, ehr in profiles().items() if ehr.write) == sorted(WRITERS + MONITORS)
-
-
 @pytest.mark.parametrize("name", MONITORS)
 def test_a_vital_sign_arrives_exactly_as_it_was(name: str) -> None:
     payload = rendered(name, PULSE)

@@ -75,7 +75,7 @@ def test_what_is_not_complete_certain_and_new_is_refused(desk: Desk, changes: Re
 
 
 def test_an_ehr_that_declares_no_write_is_refused(desk: Desk) -> None:
-    assert desk.propose(wish(to="athenahealth")).reason.startswith("propose.operation_unknown")
+    assert desk.propose(wish(to="advancedmd")).reason.startswith("propose.operation_unknown")
     assert desk.propose(wish(to="nobody")).reason.startswith("propose.ehr_unknown")
     assert desk.propose(wish(observation(resourceType="Flag"))).reason.startswith("propose.operation_unknown")
 

@@ -149,7 +149,8 @@ class Ehr:
     """One EHR; `name` is its folder. Its files are looked up in `folders`, in this order (see `like` in `load`).
 
     `site` is what one site calls itself in requests (a practice's number, a department's); templates know it as `site`.
-    `rows` says how the vendor's own API lists a type, where that is not FHIR's search.
+    `rows` says how the vendor's own API lists a type, where that is not FHIR's search; `refused` why a type (or `any`)
+    is not written although documents speak of it, for people to read.
     """
 
     title: str
@@ -160,6 +161,7 @@ class Ehr:
     site: Mapping[str, str] = field(default_factory=dict)
     write: Mapping[str, Operations] = field(default_factory=dict)
     rows: Mapping[str, Rows] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     retry: tuple[RetryRow, ...] = ()
     name: str = ""
     folders: tuple[str, ...] = ()

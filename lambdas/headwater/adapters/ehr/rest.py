@@ -42,7 +42,7 @@ class RestApi:
         url = self._url(operation.path, {"patient": self._id(patient)})
         answer = self._session.ask(operation.method, url, payload, headers=headers)
         rows = self._rows.get(resource_type)
-        prefix = f"{self._id(patient)}." if rows and "{patient}" in rows.path else ""
+        prefix = _below(rows, self._id(patient)) if rows else ""
         return as_fhir(answer, operation, resource_type, self._session.api, id_prefix=prefix)
 
     def read(self, reference: str) -> Answer:
@@ -74,6 +74,8 @@ class RestApi:
         rows: list[Resource] = []
         for _ in range(MOST_PAGES):
             answer = self._session.ask("GET", url, headers={"Accept": "application/json"})
+            if answer.status == 404 and "{identifier}" in listed.path:  # nobody there has that number
+                answer = replace(answer, status=200, body={"items": []})
             if answer.status != 200 or answer.body is None:
                 status = 0 if answer.status == 200 else answer.status
                 return replace(answer, status=status, milliseconds=milliseconds_since(started))
@@ -88,17 +90,16 @@ class RestApi:
 
     def _as_fhir(self, body: Resource, listed: Rows, resource_type: str, patient: str) -> Iterator[Resource]:
         prefix = self._session.filled(self._session.api.patient_prefix, quoted=False)
-        for row in values(body, listed.items or "items"):
+        # Without a path the answer is the list itself, or one row.
+        rows = values(body, listed.items) if listed.items else body.get("items", [body])
+        for row in rows:
             row_id = next((str(value) for value in values(row, listed.id)), "")
             if not isinstance(row, dict) or not row_id:
                 raise HeadwaterError("ehr.rows_unreadable", place=f"rows.{resource_type}", hint="not as the file says")
             told = self._build(
                 listed.template, {"row": row, "patient": f"Patient/{prefix}{patient}", "site": self._site}
             )
-            if resource_type == "Patient":
-                id_ = f"{prefix}{row_id}"
-            else:
-                id_ = f"{patient}.{row_id}" if "{patient}" in listed.path or patient else row_id
+            id_ = prefix + row_id if resource_type == "Patient" else _below(listed, patient) + row_id
             yield {**told, "id": id_}
 
     def _url(self, path: str, about: Mapping[str, str]) -> str:
@@ -110,3 +111,8 @@ class RestApi:
         """`Patient/a-1.E-77` as the vendor's own API calls it: 77."""
         bare = patient.removeprefix("Patient/")
         return bare.removeprefix(self._session.filled(self._session.api.patient_prefix, quoted=False))
+
+
+def _below(rows: Rows, patient: str) -> str:
+    """What goes before a row's id where it is asked for below its patient."""
+    return f"{patient}." if any("{patient}" in text for text in (rows.path, *rows.query.values())) else ""
