@@ -24,8 +24,8 @@ _LOINC = re.compile(r"\d{1,7}-\d", re.ASCII)
 _ABOUT_THE_DOCUMENT = frozenset(
     {"realmCode", "typeId", "templateId", "classCode", "moodCode", "typeCode", "determinerCode", "nullFlavor"}
     | {"contextControlCode", "contextConductionInd", "inversionInd", "codeSystemName", "codeSystemVersion", "ID"}
-    | {"reference", "xsi_type", "xsi_schemaLocation", "representation", "mediaType", "operator", "from", "to"}
-    | {"institutionSpecified"}
+    | {"reference", "xsi_type", "xsi_schemaLocation", "representation", "mediaType", "operator", "from", "to", "div"}
+    | {"institutionSpecified", "displayable", "inclusive", "sdtc_valueSet", "sdtc_valueSetVersion"}
 )
 
 
