@@ -74,7 +74,7 @@ def envelope(ehr: Ehr, body: bytes, content_type: str = "application/hl7-v2") ->
 
 
 def examples() -> Iterator[Example]:
-    for message in sorted(MAPPINGS.glob("base/*/examples/*")):
+    for message in sorted(MAPPINGS.glob("base/**/examples/*")):
         if message.suffix in CONTENT_TYPES:
             yield Example(message, PLAIN)
     for message in sorted(MAPPINGS.glob("ehrs/*/examples/*")):
