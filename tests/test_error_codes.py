@@ -31,7 +31,7 @@ CODES = sorted({code for code in raised() if code.startswith(INBOUND)})
 
 
 @cache
-def tests() -> str:
+def every_test() -> str:
     return "".join(path.read_text() for path in sorted((ROOT / "tests").rglob("*.py")) if path != Path(__file__))
 
 
@@ -46,7 +46,7 @@ def test_a_code_is_explained(code: str) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_code_is_made_to_happen_by_a_test(code: str) -> None:
-    assert code in tests(), "no test names it"
+    assert code in every_test(), "no test names it"
 
 
 def test_the_page_explains_no_code_that_is_gone() -> None:

@@ -17,12 +17,24 @@ from headwater.model import Delivery, Proposal
 from headwater.settings import Settings
 
 if TYPE_CHECKING:
+    from headwater.inbound.relink import Relink
     from headwater.outbound.propose import Propose
     from headwater.outbound.review_api import ReviewApi
     from headwater.outbound.send import Send
     from headwater.persons.policy import MatchingPolicy
     from headwater.pipeline import Ingest
-    from headwater.ports import Archive, AuditLog, Clock, EhrApis, Inbox, PersonIndex, Proposals, Queue, Watch
+    from headwater.ports import (
+        Archive,
+        AuditLog,
+        Clock,
+        EhrApis,
+        FhirStore,
+        Inbox,
+        PersonIndex,
+        Proposals,
+        Queue,
+        Watch,
+    )
     from headwater.templates.engine import Engine
 
 
@@ -63,11 +75,15 @@ class App:
     def review_api(self, event: dict[str, Any]) -> dict[str, Any]:
         return self._review_api(event)
 
+    def published_keys(self, event: dict[str, Any]) -> dict[str, Any]:
+        from headwater.adapters.ehr.published_keys import PublishedKeys
+
+        return PublishedKeys(clients.ssm(), self.settings.keys_prefix)(event)
+
     # --------------------------------------------------------------------------------------------------- the steps
 
     @cached_property
     def _ingest(self) -> Ingest:
-        from headwater.adapters.fhir_store.healthlake import HealthLakeFhirStore
         from headwater.pipeline import Ingest
 
         return Ingest(
@@ -77,7 +93,7 @@ class App:
             archive=self.archive,
             inbox=self.inbox,
             persons=self.persons,
-            fhir=HealthLakeFhirStore(self.settings.fhir_endpoint, clients.credentials(), self.settings.region),
+            fhir=self.fhir,
             write_queue=self._queue(self.settings.write_queue_url),
             watch=self.watch,
             clock=self.clock,
@@ -98,6 +114,14 @@ class App:
             watch=self.watch,
             clock=self.clock,
         )
+
+    @cached_property
+    def relink(self) -> Relink:
+        """For the steward's commands."""
+        from headwater.inbound.relink import Relink
+        from headwater.persons.links import Links
+
+        return Relink(links=Links(index=self.persons, policy=self.policy), fhir=self.fhir)
 
     @cached_property
     def _review_api(self) -> ReviewApi:
@@ -160,6 +184,12 @@ class App:
         from headwater.adapters.inbox.dynamodb import DynamoDbInbox
 
         return DynamoDbInbox(clients.dynamodb(), self.settings.messages_table)
+
+    @cached_property
+    def fhir(self) -> FhirStore:
+        from headwater.adapters.fhir_store.healthlake import HealthLakeFhirStore
+
+        return HealthLakeFhirStore(self.settings.fhir_endpoint, clients.credentials(), self.settings.region)
 
     @cached_property
     def persons(self) -> PersonIndex:

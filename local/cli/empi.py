@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.persons.policy import WEIGHTS, MatchingPolicy, load_policy
-from local.cli import empi_steward
+from local.cli import empi_relink, empi_steward
 from local.cli.options import MAPPINGS
 from local.empi import bench, report, train
 from local.empi.population import population
@@ -19,12 +19,13 @@ from local.empi.truth import Known, Update, read_records, read_updates
 def add(commands: Any) -> None:
     group: argparse.ArgumentParser = commands.add_parser(
         "empi",
-        help="who is one person: queue, show, find, link, unlink; bench, train",
+        help="who is one person: queue, show, find, link, merge, history …; bench, train",
         description="The person match. A steward answers held messages; bench and train work on records with known "
         "truth, without a stack.",
     )
     actions = group.add_subparsers(metavar="ACTION", required=True)
     empi_steward.add(actions)
+    empi_relink.add(actions)
     benching = actions.add_parser("bench", help="how good the match is, on records whose truth is known")
     benching.add_argument("--data", type=Path, action="append", default=[], metavar="DIR",
                           help="a folder of NDJSON by source, truth.csv, updates.ndjson; may be repeated")  # fmt: skip

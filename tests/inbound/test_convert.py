@@ -45,7 +45,7 @@ def observations(*segments: bytes) -> list[dict[str, Any]]:
         (b"hello", "convert.not_hl7", "MSH"),
         (HEADER, "convert.patient_missing", "PID"),
         (HEADER + b"PID|1||||Rivera^Ana", "convert.patient_unidentified", "PID-3"),
-        (HEADER.replace(b"ADT^A01", b"ADT^A40") + b"PID|1||A1", "convert.template_missing", "MSH-9"),
+        (HEADER.replace(b"ADT^A01", b"ZZZ^Z99") + b"PID|1||A1", "convert.template_missing", "MSH-9"),
         (HEADER.replace(b"ADT^A01", b"../../x") + b"PID|1||A1", "convert.template_missing", "MSH-9"),
         (HEADER.replace(b"20250711083000", b"") + b"PID|1||A1", "convert.time_missing", "MSH-7"),
         (HEADER + b"PID|1||A1||Rivera\xff\x81", "convert.charset", "MSH-18"),

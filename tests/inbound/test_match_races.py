@@ -17,9 +17,10 @@ from moto import mock_aws
 from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
 from headwater.errors import Hold, Refuse, Retry
 from headwater.inbound.match import match, person_id_of
-from headwater.inbound.relink import Relink, Signed
+from headwater.inbound.relink import Relink
 from headwater.model import Converted, Person, Resource
 from headwater.persons.history import records_after
+from headwater.persons.links import Links, Signed
 from headwater.persons.policy import load_policy
 from headwater.persons.steward import keep_apart, link
 from headwater.ports import PersonIndex
@@ -148,7 +149,7 @@ class Races(RuleBasedStateMachine):
                 self.relink().split(person.id, [key_of(ehr, human)], STEWARD)
 
     def relink(self) -> Relink:
-        return Relink(index=self.index, fhir=FakeFhirStore(), policy=POLICY)
+        return Relink(links=Links(index=self.index, policy=POLICY), fhir=FakeFhirStore())
 
     def persons_ever(self) -> list[Person]:
         """Everyone that a record was ever linked to, as far as histories lead."""

@@ -10,10 +10,11 @@ import pytest
 from headwater.errors import Refuse, Retry
 from headwater.fhir.validate import validate
 from headwater.inbound.match import match
-from headwater.inbound.relink import Relink, Signed
+from headwater.inbound.relink import Relink
 from headwater.model import Candidates, Converted, LinkChange, Person
 from headwater.persons.blocking import lookup_keys
 from headwater.persons.history import records_after
+from headwater.persons.links import Links, Signed
 from headwater.persons.policy import load_policy
 from headwater.persons.profile import profile_of
 from headwater.persons.steward import link
@@ -34,7 +35,7 @@ class Room:
 
     def __init__(self) -> None:
         self.index, self.fhir = InMemoryPersonIndex(), FakeFhirStore()
-        self.relink = Relink(index=self.index, fhir=self.fhir, policy=POLICY)
+        self.relink = Relink(links=Links(index=self.index, policy=POLICY), fhir=self.fhir)
         self.ana, self.walter = self.arrive("north", 0), self.arrive("south", 2)
 
     def arrive(self, ehr: str, human: int, hour: int = 12) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from headwater.fhir.references import references
 from headwater.fhir.validate import validate
-from headwater.inbound.convert import is_replaced
+from headwater.fhir.merged import is_replaced
 from local.analyst.examples import written
 from tests.mappings.examples import Example, examples
 

@@ -18,6 +18,7 @@ from headwater.errors import Quarantine
 from headwater.fhir.adopt import adopt
 from headwater.fhir.assemble import lift, merge
 from headwater.fhir.ids import content_id
+from headwater.fhir.merged import is_replaced
 from headwater.fhir.references import references
 from headwater.fhir.validate import validate
 from headwater.formats import read
@@ -146,11 +147,6 @@ def _version(engine: Engine) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------- checks
-
-
-def is_replaced(patient: Resource) -> bool:
-    """Whether a merge says that this Patient is another one now (FHIR R4 patient.html, link type `replaced-by`)."""
-    return any(link.get("type") == "replaced-by" for link in patient.get("link", ()))
 
 
 def _check_patient(resources: Sequence[Resource], places: Mapping[str, str]) -> None:

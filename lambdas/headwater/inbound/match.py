@@ -7,12 +7,13 @@ one, and what referred to it refers to the person; ids of other resources stay a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from headwater.errors import Hold, Quarantine
 from headwater.fhir.ids import content_id
+from headwater.fhir.merged import is_replaced
 from headwater.fhir.references import rewrite_references
 from headwater.model import (
     Candidates,
@@ -29,6 +30,7 @@ from headwater.model import (
 from headwater.persons.blocking import lookup_keys, profile_keys
 from headwater.persons.golden import golden_patient, renewed
 from headwater.persons.grade import grade_person, only_one, still_same
+from headwater.persons.links import Links, Signed
 from headwater.persons.normalise import identifier
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
@@ -46,8 +48,9 @@ def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: Matchin
     """Find the person, or make a new one, and make the resources theirs.
 
     Raises Hold('match.no_identifier' | 'match.too_little' | 'match.too_much' | 'match.overlay' | 'match.possible' |
-    'match.too_many' | 'match.decision_stale') when a steward must decide, Retry('match.conflict') when another message
-    about the same person was faster, Quarantine('match.not_one_patient') when the conversion is at fault.
+    'match.too_many' | 'match.merge_doubtful' | 'match.decision_stale') when a steward must decide,
+    Retry('match.conflict') when another message about the same person was faster, Quarantine('match.not_one_patient')
+    when the conversion is at fault.
     """
     record = record_of(converted, ehr_id, policy)
     profile = profile_of(record.traits, policy)
@@ -60,17 +63,18 @@ def match(converted: Converted, ehr_id: str, index: PersonIndex, policy: Matchin
     else:
         person = _first_seen(record, profile, seen, policy)
         index.save(person, record_key=record.key, keys=keys, seen=seen)
+    merged = _merged(converted, record, person, index, policy)
     return Matched(
-        person_id=person.id,
-        link_version=person.version,
-        resources=_theirs(converted.resources, person),
-        known_at=frozenset(linked.ehr for linked in person.records),
+        person_id=merged.person.id,
+        link_version=merged.person.version,
+        resources=_theirs(converted.resources, merged),
+        known_at=frozenset(linked.ehr for linked in merged.person.records),
     )
 
 
 def record_of(converted: Converted, ehr_id: str, policy: MatchingPolicy) -> SourceRecord:
     """The EHR's record that the message is about; `key` is `<ehr>|<assigning authority>|<MRN>` (and so it is PHI)."""
-    patients = [resource for resource in converted.resources if resource["resourceType"] == "Patient"]
+    patients = [one for one in converted.resources if one["resourceType"] == "Patient" and not is_replaced(one)]
     if len(patients) != 1:
         hint = f"{len(patients)} Patients were converted; every message must be about one"
         raise Quarantine("match.not_one_patient", place=converted.kind, hint=hint)
@@ -147,7 +151,7 @@ def _newest(linked: SourceRecord, record: SourceRecord) -> SourceRecord:
     if record.event_time < linked.event_time:
         return linked
     patient = renewed(linked, record)
-    return replace(record, patient=patient, traits=traits_of(patient))
+    return replace(record, patient=patient, traits=traits_of(patient), retired=linked.retired)
 
 
 # ------------------------------------------------------------------------------------------------------- a new record
@@ -194,6 +198,52 @@ def _decided(seen: Candidates) -> Person:
     raise Hold("match.decision_stale", place="Patient", hint="the person that a steward named is gone; decide again")
 
 
+# ------------------------------------------------------------------------------------------------------------- a merge
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """The person of a message and, by the id of the replaced Patient in the message, the persons that it was until now:
+    signs of a merge, or persons that have other records left."""
+
+    person: Person
+    until_now: Mapping[str, Person] = field(default_factory=dict)
+
+
+def _merged(
+    converted: Converted, record: SourceRecord, person: Person, index: PersonIndex, policy: MatchingPolicy
+) -> _Merged:
+    """What the EHR says of its own numbers (HL7 v2 ADT^A40): those that the message replaces are this person's now, and
+    are used no more. A number that nobody has heard of is nobody's yet."""
+    until_now: dict[str, Person] = {}
+    for patient in converted.resources:
+        if patient["resourceType"] != "Patient" or not is_replaced(patient):
+            continue
+        key = _record_key(traits_of(patient), record.ehr, policy)
+        seen = index.find(key, [])
+        if seen.known is None or key == record.key:
+            continue
+        theirs = next(one for one in seen.known.records if one.key == key)
+        if seen.known.id != person.id:
+            _check_merge(theirs, seen.known, person, policy)
+            signed = Signed(record.ehr, converted.event_time, converted.kind)
+            until_now[patient["id"]], person = Links(index=index, policy=policy).retire(
+                theirs, seen.known, person, signed
+            )
+        elif not theirs.retired:
+            person = _with(seen.known, replace(theirs, retired=True))
+            index.save(person, record_key=key, keys=[], seen=seen)
+    return _Merged(person, until_now)
+
+
+def _check_merge(theirs: SourceRecord, owner: Person, person: Person, policy: MatchingPolicy) -> None:
+    """An EHR's merge is believed unless what it says of the two differs: clerks merge the wrong charts as well."""
+    grade = grade_person(profile_of(theirs.traits, policy), person, policy)
+    if grade.verdict is Verdict.DIFFERENT:
+        hint = f"the EHR merges {owner.id} into {person.id}, which seem two: {_said(grade)}; if it is right, merge them"
+        raise Hold("match.merge_doubtful", place="Patient.link", hint=hint)
+
+
 # --------------------------------------------------------------------------------------------------------------- both
 
 
@@ -203,18 +253,20 @@ def _with(person: Person, record: SourceRecord) -> Person:
     return replace(person, records=tuple(sorted((*others, record), key=lambda one: one.key)))
 
 
-def _theirs(resources: Iterable[Resource], person: Person) -> tuple[Resource, ...]:
-    """The resources with the golden Patient in the place of the record's, and every reference to it moved."""
-    golden = golden_patient(person)
-    moved = {
-        f"Patient/{resource['id']}": f"Patient/{person.id}"
-        for resource in resources
-        if resource["resourceType"] == "Patient"
-    }
-    return tuple(
-        golden if resource["resourceType"] == "Patient" else rewrite_references(resource, moved)
-        for resource in resources
-    )
+def _theirs(resources: Iterable[Resource], merged: _Merged) -> tuple[Resource, ...]:
+    """The resources with the golden Patients in the places of the records', and every reference to them moved. A
+    Patient that the message replaces is the person that it was until now; if it was nobody else, it is not there."""
+    golden: dict[str, Resource] = {}
+    moved: dict[str, str] = {}
+    others = []
+    for resource in resources:
+        if resource["resourceType"] == "Patient":
+            person = merged.until_now.get(resource["id"], merged.person)
+            golden.setdefault(person.id, golden_patient(person))
+            moved[f"Patient/{resource['id']}"] = f"Patient/{person.id}"
+        else:
+            others.append(resource)
+    return (*golden.values(), *(rewrite_references(one, moved) for one in others))
 
 
 def _said(grade: Grade) -> str:

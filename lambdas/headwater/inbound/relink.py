@@ -1,135 +1,41 @@
-"""relink: a steward's changes to who is who. Two persons are made one, one is made two, a merge is taken back.
-
-Records move from person to person and nothing of them is rewritten, so that the golden Patients made of them are right
-at once. A merged person stays as a sign that points to the one that replaces it. Each change is one write in the index,
-with its line in both histories, and then goes to the FHIR store. What hung on a changed link (a proposal, an approval)
-is stopped by the write gate, which asks for the link each time (`outbound/gates/identity.py`).
-"""
+"""relink: a steward changes who is who outside of any message: in the index first, then in the FHIR store."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from headwater.errors import Refuse
 from headwater.fhir.ids import content_id
-from headwater.model import LinkChange, LinkEvent, Person, SourceRecord
-from headwater.persons.blocking import profile_keys
+from headwater.model import Person
 from headwater.persons.golden import golden_patient
-from headwater.persons.policy import MatchingPolicy
-from headwater.persons.profile import profile_of
-from headwater.ports import FhirStore, PersonIndex
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """Who decides, when and why."""
-
-    by: str
-    at: datetime
-    reason: str
+from headwater.persons.links import Links, Signed
+from headwater.ports import FhirStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relink:
-    """The changes. All of them give the persons as they are afterwards, and raise Refuse with what stands
-    in the way ('steward.unsigned', '.person_unknown', '.same_person', '.merged_already', '.not_merged', '.not_theirs',
-    '.none_left', '.changed_meanwhile', '.too_large'), or Retry('match.conflict') when somebody else was faster."""
+    """`Links`, whose changes the FHIR store shows as well. Gives the persons as they are afterwards, and raises what
+    `Links` does. To repeat a merge mends a store that was not reached the first time.
 
-    index: PersonIndex
+    What was stored about a merged person stays under its Patient, which points to the one that replaces it; what its
+    EHRs send from then on is told of the one that is left.
+    """
+
+    links: Links
     fhir: FhirStore
-    policy: MatchingPolicy
 
     def merge(self, retired_id: str, into_id: str, signed: Signed) -> tuple[Person, ...]:
-        """All records of one person become another's (FHIR Patient/$merge: source and target). Repeating it changes
-        nothing more, and mends a store that was not reached the first time."""
-        if retired_id == into_id:
-            raise Refuse("steward.same_person", place="person", hint="name two persons")
-        retired, into = self._person(retired_id), self._person(into_id)
-        if retired.replaced_by == into_id:
-            return self._told((retired, into))
-        for person in (retired, into):
-            if person.replaced_by:
-                hint = f"{person.id} was merged into {person.replaced_by}: name that one"
-                raise Refuse("steward.merged_already", place="person", hint=hint)
-        return self._move(retired, into, retired.records, LinkChange.MERGED, signed)
+        return self._stored(self.links.merge(retired_id, into_id, signed))
 
     def unmerge(self, retired_id: str, signed: Signed) -> tuple[Person, ...]:
-        """A merge taken back: the records that came by it and are still there are the retired person's again."""
-        retired = self._person(retired_id)
-        if not retired.replaced_by:
-            raise Refuse("steward.not_merged", place="person", hint="only a person that was merged can be unmerged")
-        into = self._person(retired.replaced_by)
-        merged = [event for event in self.index.history(retired_id) if event.change is LinkChange.MERGED]
-        theirs = [record for record in into.records if record.key in merged[-1].lost]
-        return self._move(into, retired, theirs, LinkChange.UNMERGED, signed)
+        return self._stored(self.links.unmerge(retired_id, signed))
 
     def split(self, person_id: str, record_keys: Collection[str], signed: Signed) -> tuple[Person, ...]:
-        """Some of a person's records become a new person's."""
-        person = self._person(person_id)
-        theirs = [record for record in person.records if record.key in record_keys]
-        if len(theirs) < len(set(record_keys)):
-            raise Refuse("steward.not_theirs", place="record", hint="the person has no such record")
-        new_id = content_id("person", *sorted(record_keys), str(person.version))
-        return self._move(person, Person(new_id, 0, ()), theirs, LinkChange.SPLIT, signed)
+        def new_id(person: Person) -> str:
+            return content_id("person", *sorted(record_keys), str(person.version))
 
-    # ------------------------------------------------------------------------------------------------------------- how
+        return self._stored(self.links.split(person_id, record_keys, signed, new_id=new_id))
 
-    def _move(
-        self, source: Person, target: Person, moved: Collection[SourceRecord], change: LinkChange, signed: Signed
-    ) -> tuple[Person, ...]:
-        if not signed.by.strip() or not signed.reason.strip():
-            raise Refuse("steward.unsigned", place="decision", hint="say who decided, and why")
-        stay = tuple(record for record in source.records if record not in moved)
-        if not moved or (not stay and change is not LinkChange.MERGED):
-            hint = "one of the two would have no record: merge persons instead, or name other records"
-            raise Refuse("steward.none_left", place="record", hint=hint)
-        records = tuple(sorted((*target.records, *moved), key=lambda record: record.key))
-        after = _with_signs(
-            replace(source, version=source.version + 1, records=stay),
-            replace(target, version=target.version + 1, records=records),
-            change,
-        )
-        keys = {source.id: self._keys(stay), target.id: self._keys(records)}
-        seen = self.index.read([source.id, target.id], [record.key for record in moved], keys[target.id])
-        if {person.id: person for person in seen.persons} != {one.id: one for one in (source, target) if one.version}:
-            raise Refuse("steward.changed_meanwhile", place="person", hint="somebody changed them just now: look again")
-        self.index.relink(after, _events(after, moved, change, signed), keys=keys, seen=seen)
-        return self._told(after)
-
-    def _told(self, persons: tuple[Person, ...]) -> tuple[Person, ...]:
+    def _stored(self, persons: tuple[Person, ...]) -> tuple[Person, ...]:
         self.fhir.transact([golden_patient(person) for person in persons])
         return persons
-
-    def _person(self, person_id: str) -> Person:
-        person = self.index.get(person_id)
-        if person is None:
-            raise Refuse("steward.person_unknown", place="person", hint="no such person; find the right one first")
-        return person
-
-    def _keys(self, records: Iterable[SourceRecord]) -> list[str]:
-        profiles = (profile_of(record.traits, self.policy) for record in records)
-        return list(dict.fromkeys(key for profile in profiles for key in profile_keys(profile, self.policy)))
-
-
-def _with_signs(source: Person, target: Person, change: LinkChange) -> tuple[Person, Person]:
-    """Both, with the signs of who replaces whom."""
-    if change is LinkChange.MERGED:
-        replaces = (*target.replaces, source.id)
-        return replace(source, replaced_by=target.id), replace(target, replaces=replaces)
-    if change is LinkChange.UNMERGED:
-        replaces = tuple(one for one in source.replaces if one != target.id)
-        return replace(source, replaces=replaces), replace(target, replaced_by="")
-    return source, target
-
-
-def _events(
-    after: tuple[Person, Person], moved: Iterable[SourceRecord], change: LinkChange, signed: Signed
-) -> tuple[LinkEvent, LinkEvent]:
-    source, target = after
-    keys, at = tuple(record.key for record in moved), signed.at.isoformat()
-    return (
-        LinkEvent(source.id, source.version, change, at, signed.by, signed.reason, lost=keys, other=target.id),
-        LinkEvent(target.id, target.version, change, at, signed.by, signed.reason, gained=keys, other=source.id),
-    )

@@ -10,10 +10,12 @@ import pytest
 
 from headwater.ehrs import load
 from headwater.ehrs.engines import engine_for
+from headwater.inbound.relink import Relink
 from headwater.model import Delivery, MessageState
+from headwater.persons.links import Links
 from headwater.persons.policy import load_policy
 from headwater.pipeline import Ingest
-from local.cli import empi_steward, main
+from local.cli import empi_relink, empi_steward, main
 from local.empi import bench
 from local.empi.population import population
 from tests.fakes import FakeArchive, FakeClock, FakeFhirStore, FakeInbox, FakeQueue, FakeWatch
@@ -43,8 +45,10 @@ class Desk:
             archive=FakeArchive(), inbox=self.inbox, persons=self.persons,
         )  # fmt: skip
         self.feed_queue_url = "queue"
-        self.ingest = Ingest(**vars(self.app), fhir=FakeFhirStore(), write_queue=FakeQueue(), watch=FakeWatch(),
+        self.fhir = FakeFhirStore()
+        self.ingest = Ingest(**vars(self.app), fhir=self.fhir, write_queue=FakeQueue(), watch=FakeWatch(),
                              clock=FakeClock())  # fmt: skip
+        self.app.relink = Relink(links=Links(index=self.persons, policy=self.app.policy), fhir=self.fhir)
 
     def client(self, name: str) -> Any:
         return SimpleNamespace(send_message=self._sent)
@@ -62,7 +66,8 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk()
-    monkeypatch.setattr(empi_steward, "target_of", lambda options: desk)
+    for module in (empi_steward, empi_relink):
+        monkeypatch.setattr(module, "target_of", lambda options: desk)
     monkeypatch.setenv("COLUMNS", "250")
     desk.take(adt("E1", phone="7132345678", control="1"))
     desk.take(adt("A7", phone="2815550199", control="2"), "athenahealth")
@@ -112,6 +117,46 @@ def test_persons_are_found_by_what_is_known(desk: Desk, capsys: pytest.CaptureFi
     assert main(["empi", "find", "--given", "Jonathan", "--family", "Quintero", "--born", "1971-04-23"]) == 0
     assert "1 persons" in capsys.readouterr().out
     assert main(["empi", "find", "--phone", "9175550000"]) == 1
+
+
+@pytest.fixture
+def two(desk: Desk) -> tuple[str, str]:
+    """Two persons, kept apart by a steward."""
+    main(["empi", "unlink", held(desk), *SIGNED])
+    first, second = desk.persons.persons
+    return first, second
+
+
+def test_two_persons_are_merged_unmerged_and_their_history_tells(
+    desk: Desk, two: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = two
+    assert main(["empi", "merge", second, first, *SIGNED]) == 0
+    assert f"{second}  version 2  replaced by {first}\n{first}  version 2  2 records\n" in capsys.readouterr().out
+    assert (desk.fhir.read(f"Patient/{second}") or {})["active"] is False
+    assert main(["empi", "unmerge", second, *SIGNED]) == 0
+    assert main(["empi", "history", second]) == 0
+    said = capsys.readouterr().out
+    assert [word for word in said.split() if word in ("founded", "merged", "unmerged")] == [
+        "founded",
+        "merged",
+        "unmerged",
+    ]
+    assert "called the patient" in said
+
+
+def test_a_record_is_split_off_by_its_number(desk: Desk, two: tuple[str, str]) -> None:
+    first, second = two
+    assert main(["empi", "merge", second, first, *SIGNED]) == 0
+    assert main(["empi", "split", first, "1", *SIGNED]) == 0
+    assert sorted(len(person.records) for person in desk.persons.persons.values()) == [0, 1, 1]
+
+
+def test_a_change_that_cannot_be_says_why(desk: Desk, two: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["empi", "split", two[0], "7", *SIGNED]) == 2
+    assert "steward.not_theirs" in capsys.readouterr().err
+    assert main(["empi", "unmerge", two[0], *SIGNED]) == 2
+    assert "steward.not_merged: only a person that was merged can be unmerged" in capsys.readouterr().err
 
 
 def test_made_up_people_are_the_same_for_the_same_seed_and_mostly_linked_right() -> None:
