@@ -62,6 +62,12 @@ def reads_ehr_secrets(function: Function, deployment: Deployment) -> None:
     function.allow("secretsmanager:GetSecretValue", on=[secrets])
 
 
+def reads_published_keys(function: Function, deployment: Deployment) -> None:
+    """The public keys that `headwater ehrs keys rotate` puts into Parameter Store, and no other parameter."""
+    parameters = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter{deployment.keys_prefix}*"
+    function.allow("ssm:GetParameter", on=[parameters])
+
+
 def reads_secret(function: Function, secret: secretsmanager.ISecret) -> None:
     """One secret's value."""
     function.allow("secretsmanager:GetSecretValue", on=[secret.secret_full_arn or secret.secret_arn])

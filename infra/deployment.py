@@ -72,6 +72,11 @@ class Deployment:
         return f"{self.prefix}/ehrs/"
 
     @property
+    def keys_prefix(self) -> str:
+        """Parameter Store names of the JWK Sets that EHRs fetch: `/headwater/keys/<ehr>`."""
+        return f"/{self.prefix}/keys/"
+
+    @property
     def log_prefix(self) -> str:
         """Every log group's name starts with it, so that the key policy can name them before they exist."""
         return f"/{self.prefix}/"

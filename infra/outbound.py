@@ -78,6 +78,7 @@ class OutboundStack(Stack):
         send.reads(self.send, batch=1, concurrency=10)
 
     def _review(self) -> None:
+        keys = self._keys()
         review = self._function("review", REVIEW_TIMEOUT, self._send_queue())
         access.sends(review, self.send.messages)
         api = ReviewApi(
@@ -88,10 +89,25 @@ class OutboundStack(Stack):
             tell=self._data.alarms,
             pool=self._data.reviewers.pool,
             review=review.function,
+            keys=keys.function,
         )
         CfnOutput(self, "WriteQueueUrl", value=self.write.messages.queue_url, description="Where write requests go")
         CfnOutput(self, "ReviewApiUrl", value=api.url, description="Where clinicians decide")
+        CfnOutput(self, "KeysUrl", value=f"{api.url}keys/", description="Where EHRs fetch our JWK Sets: <url><ehr>")
         CfnOutput(self, "ReviewClientId", value=api.client_id, description="The Cognito app client of the review API")
+
+    def _keys(self) -> Function:
+        """Not one of the ledger's: what answers strangers must not be able to read a chart or a secret."""
+        keys = Function(
+            self,
+            "keys",
+            workshop=self._workshop,
+            timeout=Duration.seconds(10),
+            memory=256,
+            environment={"HEADWATER_KEYS_PREFIX": self._deployment.keys_prefix},
+        )
+        access.reads_published_keys(keys, self._deployment)
+        return keys
 
     def _ehrs(self) -> dict[str, str]:
         return {"HEADWATER_EHR_SECRET_PREFIX": self._deployment.secret_prefix}

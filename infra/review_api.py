@@ -1,4 +1,6 @@
-"""The review API: an HTTP API that lets nobody in without a reviewer's token, in front of one function."""
+"""The review API: an HTTP API that lets nobody in without a reviewer's token, in front of one function; and beside it
+the one address that is open, where EHRs fetch our public keys from a function that can read nothing else.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +37,7 @@ class ReviewApi(Construct):
         tell: sns.ITopic,
         pool: cognito.UserPool,
         review: lambda_.Function,
+        keys: lambda_.Function,
     ) -> None:
         super().__init__(scope, id)
         client = cognito.UserPoolClient(
@@ -64,6 +67,12 @@ class ReviewApi(Construct):
             methods=[apigateway.HttpMethod.ANY],
             integration=integrations.HttpLambdaIntegration("Review", review),
             authorizer=authorizers.HttpUserPoolAuthorizer("Reviewers", pool, user_pool_clients=[client]),
+        )
+        # Open to everybody: an EHR fetches our public keys here to check our signatures by (RFC 7517).
+        api.add_routes(
+            path="/keys/{ehr}",
+            methods=[apigateway.HttpMethod.GET],
+            integration=integrations.HttpLambdaIntegration("Keys", keys),
         )
         stage = apigateway.HttpStage(
             self,

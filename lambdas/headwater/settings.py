@@ -24,6 +24,7 @@ class Settings:
     send_queue_url: str
     ehr_secret_prefix: str
     salt_secret: str = ""
+    keys_prefix: str = "/headwater/keys/"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -41,4 +42,5 @@ class Settings:
             send_queue_url=env.get("HEADWATER_SEND_QUEUE_URL", ""),
             ehr_secret_prefix=env.get("HEADWATER_EHR_SECRET_PREFIX", "headwater/ehrs/"),
             salt_secret=env.get("HEADWATER_SALT_SECRET", ""),
+            keys_prefix=env.get("HEADWATER_KEYS_PREFIX", "/headwater/keys/"),
         )

@@ -16,6 +16,7 @@ from rich.table import Table
 from headwater.ehrs import Confidence, Ehr, Ehrs, Published, load
 from headwater.ehrs.engines import engine_for
 from headwater.errors import HeadwaterError
+from local.cli import ehr_keys
 from local.cli.options import MAPPINGS
 from local.registry.sent import sent
 from local.registry.standing import slips, to_check, why_not_read, why_not_written, writes
@@ -48,6 +49,7 @@ def add(commands: Any) -> None:
         "--accept", action="store_true", help="keep it as the golden files in the folder's examples/sent"
     )
     sending.set_defaults(run=sent_)
+    ehr_keys.add(actions)
     for action in (listing, showing, checking, sending):
         action.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
 

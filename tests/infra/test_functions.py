@@ -29,6 +29,7 @@ NEEDS = {
     },
     "propose": {*LEDGER, "HEADWATER_EHR_SECRET_PREFIX"},
     "review": {*LEDGER, "HEADWATER_SEND_QUEUE_URL"},
+    "keys": {"HEADWATER_KEYS_PREFIX"},
     "send": {*LEDGER, "HEADWATER_EHR_SECRET_PREFIX", "HEADWATER_SEND_QUEUE_URL"},
 }
 

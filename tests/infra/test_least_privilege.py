@@ -36,6 +36,7 @@ ALLOWED = {
     | {"secretsmanager:GetSecretValue"},
     "propose": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
     "review": LEDGER | {"sqs:SendMessage"},
+    "keys": {"ssm:GetParameter"},
     "send": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
 }
 
@@ -53,6 +54,7 @@ CALLS = {
     "put_object": {"s3:PutObject"},
     "change_message_visibility_batch": {"sqs:ChangeMessageVisibility"},
     "send_message": {"sqs:SendMessage"},
+    "get_parameter": {"ssm:GetParameter"},
     "get_secret_value": {"secretsmanager:GetSecretValue"},
 }
 
@@ -137,9 +139,15 @@ def test_ingest_reaches_one_fhir_store(cloud):
 
 
 def test_the_review_function_may_be_invoked_by_its_api_alone(cloud):
-    (permission,) = cloud.properties("AWS::Lambda::Permission")
-    assert permission["Principal"] == "apigateway.amazonaws.com"
-    assert "{proxy+}" in json.dumps(permission["SourceArn"])
+    permissions = cloud.properties("AWS::Lambda::Permission")
+    assert {it["Principal"] for it in permissions} == {"apigateway.amazonaws.com"}
+    routes = {"{proxy+}" if "{proxy+}" in json.dumps(it["SourceArn"]) else "keys" for it in permissions}
+    assert (len(permissions), routes) == (2, {"{proxy+}", "keys"})
+
+
+def test_who_answers_strangers_reads_public_keys_and_nothing_else(cloud):
+    (parameters,) = _resources(cloud, "keys", "ssm:GetParameter")
+    assert ":parameter/headwater/keys/*" in parameters
 
 
 def test_whatever_an_adapter_calls_is_allowed_to_some_function():

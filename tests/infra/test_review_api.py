@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 
-def test_every_route_asks_for_a_reviewers_token(cloud):
-    (route,) = cloud.properties("AWS::ApiGatewayV2::Route")
-    assert route["RouteKey"] == "ANY /{proxy+}"
+def test_every_route_but_that_of_the_public_keys_asks_for_a_reviewers_token(cloud):
+    routes = {route["RouteKey"]: route for route in cloud.properties("AWS::ApiGatewayV2::Route")}
+    assert set(routes) == {"ANY /{proxy+}", "GET /keys/{ehr}"}
+    assert routes["GET /keys/{ehr}"]["AuthorizationType"] == "NONE"
+    route = routes["ANY /{proxy+}"]
     assert route["AuthorizationType"] == "JWT"
     ((authorizer, _),) = cloud.resources("AWS::ApiGatewayV2::Authorizer")
     assert route["AuthorizerId"] == {"Ref": authorizer}

@@ -54,5 +54,9 @@ def secretsmanager() -> Any:
     return client("secretsmanager")
 
 
+def ssm() -> Any:
+    return client("ssm")
+
+
 def sqs() -> Any:
     return client("sqs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
 from headwater.errors import HeadwaterError
@@ -15,6 +16,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 @dataclass(frozen=True, slots=True)
 class Connection:
     """`scope` is empty when the profile's scopes are asked for; `rest_url` is the vendor's own API, where there is one.
+    The next key signs from `next_from` on (ISO 8601, with an offset; see `keys`).
     Keys stay out of `repr`, and so out of logs."""
 
     base_url: str
@@ -26,6 +28,9 @@ class Connection:
     scope: str = ""
     rest_url: str = ""
     api_key: str = field(default="", repr=False)
+    next_kid: str = ""
+    next_private_key_pem: str = field(default="", repr=False)
+    next_from: str = ""
 
     @classmethod
     def of(cls, secret: object, *, place: str) -> Connection:
@@ -45,7 +50,16 @@ class Connection:
                 raise _invalid(
                     f"{place}: {key}", "must be https without user, query or fragment; http on localhost only"
                 )
+        if secret.get("next_from") and not _is_moment(secret["next_from"]):
+            raise _invalid(f"{place}: next_from", "must be a time with an offset, as rotate writes it")
         return cls(**secret)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def is_safe(url: str) -> bool:

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -20,6 +21,7 @@ import orjson
 
 from headwater.adapters.ehr.connection import Connection
 from headwater.adapters.ehr.http import Exchange, Timeouts, exchange
+from headwater.adapters.ehr.keys import signing_key
 from headwater.ehrs import Api, Auth
 
 ASSERTION_LIFETIME_S = 240  # SMART allows 300; the rest is for clocks that differ
@@ -103,8 +105,8 @@ class SmartTokens:
             "jti": str(uuid.uuid4()),
             "exp": int(self._now()) + ASSERTION_LIFETIME_S,
         }
-        key, algorithm = self._connection.private_key_pem, self._api.algorithm
-        return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": self._connection.kid})
+        kid, pem = signing_key(self._connection, datetime.fromtimestamp(self._now(), UTC))
+        return jwt.encode(claims, pem, algorithm=self._api.algorithm, headers={"kid": kid})
 
 
 def _basic(client_id: str, secret: str) -> str:
