@@ -56,6 +56,8 @@ def show(console: Console, outcome: Outcome, *, verbose: bool = False) -> None:
             console.print(
                 f"       {'[green]✓[/]' if finding.ok else '[red]✗[/]'} {finding.says}: {finding.found}", markup=True
             )
+    if outcome.troubles and not outcome.green:
+        console.print(f"       [dim]functions: {outcome.troubles}[/]")
     for word in outcome.unknown:
         console.print(f"       [bold yellow]NOT UNDERSTOOD[/] {word}")
     if outcome.crash:

@@ -187,7 +187,9 @@ def _posts_in_minute_after_s(play: Play, wanted: Mapping[str, Any]) -> Iterator[
     """Writes within the first minute after so many seconds since the faults were put in force."""
     begin = play.injected_at + float(wanted["after"])
     found = sum(1 for event in play.world.timeline.of("wire") if begin <= event.at < begin + 60)
-    yield Finding(f"writes in the first minute after {wanted['after']} s ≤ {wanted['max']}", found <= wanted["max"], str(found))
+    yield Finding(
+        f"writes in the first minute after {wanted['after']} s ≤ {wanted['max']}", found <= wanted["max"], str(found)
+    )
 
 
 def _rows_about(play: Play, person: int) -> Iterator[Finding]:
@@ -219,7 +221,9 @@ def _differences(play: Play, wanted: list[str]) -> Iterator[Finding]:
     """The read-back reports these paths as lost."""
     found = sorted({path for row in play.world.proposals() for path in row.differences})
     for path in wanted:
-        yield Finding(f"the report names {path}", any(one.startswith(path) for one in found), ", ".join(found) or "none")
+        yield Finding(
+            f"the report names {path}", any(one.startswith(path) for one in found), ", ".join(found) or "none"
+        )
 
 
 def _one_decision(play: Play, _: Any) -> Iterator[Finding]:
@@ -238,7 +242,9 @@ def _tasks(play: Play, wanted: Any) -> Iterator[Finding]:
     found = []
     for state in ("NEEDS_HUMAN", "FAILED", "REFUSED"):
         shown = play.review("dr.rivera", "GET", "/proposals", state=state).get("proposals", [])
-        found += [one["reason"] for one in shown if one["reason"] and (state != "REFUSED" or "identity" in one["reason"])]
+        found += [
+            one["reason"] for one in shown if one["reason"] and (state != "REFUSED" or "identity" in one["reason"])
+        ]
     yield Finding(f"tasks for a person, with a reason, {words(wanted)}", fits(len(found), wanted), "; ".join(found))
 
 
@@ -255,7 +261,9 @@ def _shown(play: Play, wanted: list[str]) -> Iterator[Finding]:
     for proposal in play.waiting():
         text = json.dumps(play.review("dr.rivera", "GET", f"/proposals/{proposal.intent}")).lower()
         found = [word for word in wanted if word in text]
-        yield Finding(f"the reviewer is shown '{' or '.join(wanted)}'", bool(found), ", ".join(found) or "nothing of it")
+        yield Finding(
+            f"the reviewer is shown '{' or '.join(wanted)}'", bool(found), ", ".join(found) or "nothing of it"
+        )
 
 
 def _api(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from headwater.ehrs import Ehr
 from headwater.inbound.match import person_id_of
 from headwater.model import Resource
 from headwater.persons.normalise import identifier
@@ -26,6 +28,9 @@ def admit(world: World, count: int = 1, *, at: tuple[str, ...] = ()) -> list[Per
     made = [admit_human(world, replace(human, ssn=human.ssn or f"45{place % 10}-4{number % 10}-{2000 + place:04}"),
                         sites, number + place) for place, human in enumerate(found)]  # fmt: skip
     world.run(0.0)
+    for person in made:
+        if world.app.persons.get(person.id) is None:
+            raise RuntimeError(f"a person could not be brought in: {world.troubles()}")
     return made
 
 
@@ -37,7 +42,7 @@ def admit_human(
     ehrs = {site: world.app.ehrs[site] for site in sites}
     same = f"10{(number if mrn_of is None else mrn_of) + 2700:06}"
     charts = [Chart(site, same if shared else f"{site[:1].upper()}{same}", human) for site in sites]
-    by_site = {site: rows[0] for site, rows in patients(charts, ehrs).items()}
+    by_site = {site: named(rows[0], ehrs[site], same) for site, rows in patients(charts, ehrs).items()}
     for site, patient in by_site.items():
         world.ask("POST", "/_sim/patients", patient, site)
         tell(world, site, [patient])
@@ -46,6 +51,14 @@ def admit_human(
     person = Person(person_id_of(f"{sites[0]}|{first['system']}|{value}"), by_site)
     world.people.append(person)
     return person
+
+
+def named(patient: Resource, ehr: Ehr, number: str) -> Resource:
+    """With the id that the EHR's FHIR would give it: some put something before the vendor's own number."""
+    if ehr.api is None or not ehr.api.patient_prefix:
+        return patient
+    prefix = re.sub(r"\{([a-z_]+)\}", lambda match: ehr.site.get(match[1], ""), ehr.api.patient_prefix)
+    return {**patient, "id": f"{prefix}{number}"}
 
 
 def tell(world: World, site: str, resources: list[Resource]) -> None:
@@ -67,6 +80,16 @@ def fact(world: World, kind: str, number: int, **changes: Any) -> Resource:
     for path, value in changes.items():
         put(resource, path, value)
     return resource
+
+
+def taken_as(world: World, kind: str, site: str) -> str:
+    """A vital sign where the site takes one, else what it takes instead; other facts are meant as they are named."""
+    if kind != "vital":
+        return kind
+    operations = world.app.ehrs[site].write.get("Observation")
+    create = operations.create if operations else None
+    probe = {**fact(world, "vital", 0), "subject": {"reference": "Patient/x"}}
+    return "lab" if create and create.unmet(probe) else "vital"
 
 
 def put(resource: Any, path: str, value: Any) -> None:

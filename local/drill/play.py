@@ -105,15 +105,16 @@ def propose(
 ) -> None:
     """`count` write requests about `people_count` persons; `each` gives further changes fact by fact."""
     world = play.world
+    site = site_named(world, to) if to else world.target
     for number in range(count):
         whom = play.person(person + number % people_count)
         changes = {**(set or {}), **((each or [{}])[number % len(each or [{}])])}
-        resource = people.fact(world, fact, first + number, **changes)
+        resource = people.fact(world, people.taken_as(world, fact, site), first + number, **changes)
         subject = {"reference": f"Patient/{whom.id}"}
         resource["patient" if resource["resourceType"] in ("AllergyIntolerance", "Immunization") else "subject"] = (
             subject
         )
-        request(play, resource, whom, to=site_named(world, to) if to else world.target, by=by, hops=hops, intent=intent)
+        request(play, resource, whom, to=site, by=by, hops=hops, intent=intent)
         if every_s:
             world.pass_time(every_s)
     if run:
@@ -219,7 +220,7 @@ def edit(play: Play, reference: str = "", set: Mapping[str, Any] | None = None, 
 def chart_has(play: Play, fact: str = "vital", set: Mapping[str, Any] | None = None, site: str = "") -> None:
     """A clinician has entered a fact in the EHR before."""
     world = play.world
-    resource = people.fact(world, fact, 0, **(set or {}))
+    resource = people.fact(world, people.taken_as(world, fact, site or world.target), 0, **(set or {}))
     subject = {"reference": play.person().at(site or world.target)}
     resource["patient" if resource["resourceType"] in ("AllergyIntolerance", "Immunization") else "subject"] = subject
     world.ask("POST", "/_sim/rows", resource, site)

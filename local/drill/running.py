@@ -37,6 +37,7 @@ class Outcome:
     ledger: list[dict[str, Any]] = field(default_factory=list)
     audit: list[dict[str, Any]] = field(default_factory=list)
     unknown: tuple[str, ...] = ()
+    troubles: str = ""
     crash: str = ""
     seconds: float = 0.0
     passed_s: float = 0.0
@@ -97,6 +98,7 @@ class Drill:
         outcome.ledger = [_ledger_row(row) for row in world.proposals()]
         outcome.audit = [{"at": e.at - play.begun, "intent": e.intent, **e.facts} for e in world.timeline.of("audit")]
         outcome.unknown = (*play.scenario.not_understood, *play.unknown)
+        outcome.troubles = world.troubles()
         outcome.passed_s = world.clock() - play.begun
 
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -252,6 +253,12 @@ class World:
             if row["payload_hash"] and row["reference"] not in self.echoed:
                 self.echoed.add(row["reference"])
                 tell_of(self, row["resource"], self.echo or {})
+
+    def troubles(self) -> str:
+        """What the functions could not do, by code and place, for those who look into a red scenario."""
+        lines = [json.loads(line) for line in self.log.getvalue().splitlines() if '"receive' in line]
+        said = Counter(f"{one['ids'].get('error')} at {one['ids'].get('place')}" for one in lines)
+        return "; ".join(f"{count}× {what}" for what, count in said.most_common(4))
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         self.agenda.append((self.clock() + seconds, act))

@@ -27,7 +27,8 @@ from local.ehrs.chart import Chart, Clock
 from local.ehrs.faults import Faults
 from local.ehrs.oauth import Registrar
 from local.ehrs.page import chart_html, chart_json
-from local.ehrs.rest import Reply, Rest
+from local.ehrs.reply import Reply
+from local.ehrs.rest import Rest
 
 Page = tuple[str, str]
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from headwater.ehrs import Ehr
 from headwater.formats import toml
 
 _HERE = Path(__file__).parent
-_SEARCHABLE: Mapping[str, tuple[str, ...]] = {
-    "Patient": ("_id", "identifier", "family", "birthdate"),
-    "Observation": ("_id", "patient", "category", "code", "date"),
-}
+_PATIENT = ("_id", "identifier", "family", "birthdate")
+_OTHERS = ("_id", "patient", "subject", "category", "code", "type", "date", "sent", "authored", "clinical-status")
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """Statuses and shapes of answers. `unmet_*` answers a payload that breaks a rule of the profile, `unknown_*` a
-    reference to a patient who is not there; `*_code` is the vendor's code in the OperationOutcome."""
+    reference to a patient who is not there; `*_code` is the vendor's code in the OperationOutcome. `searchable` names
+    the parameters by type where they are known; `records` makes the vendor's own records of forms (`vendor`). A 429
+    without Retry-After holds until the next full minute where `limit_until_minute` says so."""
 
     base_path: str = "/fhir/r4"
     token_path: str = "/oauth2/token"
@@ -36,7 +37,13 @@ class Behaviour:
     unknown_code: str = ""
     merged_code: str = ""
     page_size: int = 20
-    searchable: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _SEARCHABLE)
+    searchable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rest_path: str = "/v1"
+    limit_until_minute: bool = False
+    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def search_parameters(self, type_: str) -> tuple[str, ...]:
+        return self.searchable.get(type_, _PATIENT if type_ == "Patient" else _OTHERS)
 
 
 def behaviour_of(ehr: Ehr) -> Behaviour:
@@ -44,5 +51,7 @@ def behaviour_of(ehr: Ehr) -> Behaviour:
     for folder in ehr.folders:
         path = _HERE / f"{folder}.toml"
         if path.is_file():
-            return toml.build(Behaviour, toml.read(path), file=f"local/ehrs/{path.name}")
+            table = toml.read(path)
+            records: Any = table.pop("records", {})  # free in form: the vendor's own
+            return replace(toml.build(Behaviour, table, file=f"local/ehrs/{path.name}"), records=records)
     return Behaviour()

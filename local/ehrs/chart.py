@@ -155,6 +155,11 @@ class Chart:
         for type_, id_, version, body, digest, committed_at, found_from in found:
             yield Row(f"{type_}/{id_}", version, json.loads(body), digest, committed_at, found_from)
 
+    def next_number(self) -> int:
+        """An id that nothing has yet."""
+        with self.transaction() as sql:
+            return self._next_number(sql)
+
     @staticmethod
     def _next_number(sql: sqlite3.Connection) -> int:
         known = sql.execute("SELECT next FROM number").fetchone()

@@ -22,8 +22,12 @@ def connect(simulated: SimulatedEhr, data: Path) -> dict[str, str]:
     api = simulated.ehr.api
     if api is None:
         raise ValueError(f"{simulated.ehr.name} has no [api]")
-    wish = {"client_id": CLIENT_ID, "kid": KID, "scope": " ".join(api.scopes)}
+    wish = {"client_id": CLIENT_ID, "kid": KID, "scope": " ".join(api.scopes) or "system/*.cruds"}
     secret = {"base_url": simulated.base_url, "token_url": simulated.token_url, "client_id": CLIENT_ID}
+    if api.rest_url:
+        secret["rest_url"] = simulated.rest_url
+    if api.api_key_header:
+        secret["api_key"] = "local-api-key"
     if api.auth in (Auth.CLIENT_SECRET_BASIC, Auth.CLIENT_SECRET_POST):
         secret["client_secret"] = "local-secret"
         simulated.registrar.register(wish | {"client_secret": secret["client_secret"]})

@@ -38,6 +38,8 @@ class Effects:
     default_effective_now: bool = False
     token_ttl: float | None = None
     bump: bool = False
+    bump_sets: Mapping[str, Any] = field(default_factory=dict)
+    nulled: bool = False
     merged: Mapping[str, str] = field(default_factory=dict)
     masked: tuple[str, ...] = ()
 
@@ -123,7 +125,7 @@ Arguments = Mapping[str, Any]
 
 
 def _latency(effects: Effects, a: Arguments) -> Effects:
-    """`ms`, or `p50_ms` and `p99_ms`: two requests in a hundred take the long time, so that it is the 99th percentile."""
+    """`ms`, or `p50_ms` and `p99_ms`: two requests in a hundred take the long time, so the 99th percentile is it."""
     ms = a["ms"] if "ms" in a else a["p99_ms"] if random.random() < _SLOW_SHARE else a["p50_ms"]
     return replace(effects, wait=effects.wait + float(ms) / 1000)
 
@@ -175,7 +177,9 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
     "async_nack": _nack,
     "silent_discard": _discard,
     "token_ttl": lambda e, a: replace(e, token_ttl=float(a["ttl_s"])),
-    "version_bump": lambda e, _: replace(e, bump=True),
+    "version_bump": lambda e, a: replace(e, bump=True, bump_sets=a.get("set", {})),
+    "concurrent_clinician_edit": lambda e, a: replace(e, bump=True, bump_sets=a.get("set", _ENTERED)),
+    "null_missing_fields": lambda e, _: replace(e, nulled=True),
     "ignore_fields": lambda e, a: replace(e, ignored=(*e.ignored, *map(str, a["fields"]))),
     "default_unit_when_missing": lambda e, a: replace(e, default_unit=str(a["unit"])),
     "default_effective_now": lambda e, _: replace(e, default_effective_now=True),
@@ -183,5 +187,7 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
     "masked_element": lambda e, a: replace(e, masked=(*e.masked, str(a.get("element", "value")))),
 }
 _SLOW_SHARE = 0.02
-_ON = {"token_ttl": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*", "version_bump": "PUT"}
-_STATES = frozenset({"patient_merge_redirect", "masked_element"})  # they last until they are cleared
+_ENTERED: Mapping[str, Any] = {"note": [{"text": "entered by a clinician meanwhile"}]}
+_ON = {"token_ttl": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*", "version_bump": "PUT",
+       "concurrent_clinician_edit": "PUT", "null_missing_fields": "PUT"}  # fmt: skip
+_STATES = frozenset({"patient_merge_redirect", "masked_element", "null_missing_fields"})  # until they are cleared

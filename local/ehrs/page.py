@@ -35,7 +35,7 @@ def chart_json(ehr: str, chart: Chart, *, now: float) -> dict[str, Any]:
                 "payload_hash": row.payload_hash,
                 "posted": posted[row.payload_hash] if row.payload_hash else 0,
                 "copies": copies[row.payload_hash] if row.payload_hash else 1,
-                "resource": row.resource,
+                "resource": {key: value for key, value in row.resource.items() if key != "_record"},
             }
             for row in rows
         ],

@@ -15,14 +15,19 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from headwater.ehrs import Auth, Ehr
+from headwater.ehrs.engines import engine_for
 from headwater.model import Resource
 from local.ehrs.back_door import BackDoor
 from local.ehrs.behaviour import behaviour_of
 from local.ehrs.chart import Chart, Clock, WallClock
 from local.ehrs.faults import Effects, Faults, outcome
 from local.ehrs.oauth import Refused, Registrar, allows
-from local.ehrs.rest import Reply, Rest
+from local.ehrs.reply import Reply
+from local.ehrs.rest import Rest
+from local.ehrs.vendor import Build, Vendor
 
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+_engines: dict[str, Any] = {}
 LARGEST_REQUEST = 20_000_000
 _FHIR_JSON = "application/fhir+json;charset=UTF-8"
 
@@ -52,9 +57,11 @@ class SimulatedEhr:
         self._http.simulated = self
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self.base_url = f"{self.url}{self.behaviour.base_path}"
+        self.rest_url = f"{self.url}{self.behaviour.rest_path}"
         self.token_url = f"{self.url}{self.behaviour.token_path}"
         self.registrar = Registrar(self.chart, self.behaviour, self.token_url, self.clock)
         self.rest = Rest(ehr, self.behaviour, self.chart, self.clock, self.base_url)
+        self.vendor = Vendor(ehr, self.behaviour, self.chart, _build_for(ehr))
         self.back_door = BackDoor(ehr, self.chart, self.clock, self.faults, self.registrar, self.rest)
 
     def serve(self) -> None:
@@ -79,6 +86,8 @@ class SimulatedEhr:
             return self.back_door.answer(method, path, body)
         if path == self.behaviour.token_path:
             return self._token(method, headers, body)
+        if path.startswith(f"{self.behaviour.rest_path}/") and self.ehr.api and self.ehr.api.rest_url:
+            return self._own(method, path.removeprefix(f"{self.behaviour.rest_path}/"), headers, body)
         relative = path.removeprefix(self.behaviour.base_path)
         if relative == path:
             return Reply(404, outcome("not-found"))
@@ -88,6 +97,20 @@ class SimulatedEhr:
             return Reply(200, self.rest.capabilities())
         return self._fhir(method, relative.strip("/").split("/"), query, headers, body)
 
+    def _own(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """A request to the vendor's own API."""
+        known = self.registrar.who(headers.get("authorization", ""))
+        if known is None:
+            return Reply(401, {"error": "invalid_token"}, {"WWW-Authenticate": "Bearer"})
+        route = self.vendor.route(method, path)
+        if route is None:
+            return Reply(404, {"error": "no such endpoint"})
+        effects = self.faults.take(method, route.type)
+        self.sleep(effects.wait)
+        if route.operation is not None:
+            return self.vendor.create(route, body, effects, known[0])
+        return self.vendor.list(route, effects)
+
     def _fhir(
         self, method: str, path: list[str], query: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> Reply:
@@ -96,7 +119,9 @@ class SimulatedEhr:
             return Reply(401, outcome("login"), {"WWW-Authenticate": "Bearer"})
         client, scope = known
         letter = {"POST": "c", "PUT": "u", "GET": "s" if len(path) == 1 else "r"}.get(method)
-        if letter is None or (method, len(path)) not in {("POST", 1), ("PUT", 2), ("GET", 1), ("GET", 2)}:
+        operated = method == "POST" and len(path) == 2 and path[1].startswith("$")
+        ways = {("POST", 1), ("PUT", 2), ("GET", 1), ("GET", 2)}
+        if letter is None or ((method, len(path)) not in ways and not operated):
             return Reply(405, outcome("not-supported"))
         if not allows(scope, path[0], letter):
             return Reply(403, outcome("forbidden"))
@@ -117,10 +142,12 @@ class SimulatedEhr:
         effects: Effects,
         client: str,
     ) -> Reply:
+        if method == "POST" and len(path) == 2:
+            return self.rest.operate(path[0], body, effects, client)
         if method == "POST":
             return self.rest.create(path[0], body, effects, client)
         if method == "PUT":
-            return self.rest.update(path[0], path[1], body, headers.get("if-match", ""), effects)
+            return self.rest.update(path[0], path[1], body, headers, effects, client)
         if len(path) == 1:
             return self.rest.search(path[0], query, effects)
         return self.rest.read(path[0], path[1], effects)
@@ -150,6 +177,17 @@ class SimulatedEhr:
             "scopes_supported": list(self.ehr.api.scopes) if self.ehr.api else [],
             "capabilities": ["client-confidential-asymmetric", "client-confidential-symmetric", "permission-v1"],
         }
+
+
+def _build_for(ehr: Ehr) -> Build:
+    """The profile's templates, made ready when a vendor's record must be shown as FHIR."""
+
+    def build(template: str, variables: Mapping[str, Any]) -> Any:
+        if ehr.name not in _engines:
+            _engines[ehr.name] = engine_for(MAPPINGS)(ehr)
+        return _engines[ehr.name].build(template, variables)
+
+    return build
 
 
 class _Server(ThreadingHTTPServer):
