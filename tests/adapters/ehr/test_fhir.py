@@ -194,6 +194,25 @@ def test_an_answer_that_drips_ends_at_the_deadline(millennium: Site) -> None:
     assert answer.milliseconds < 3000
 
 
+def test_headers_that_drip_end_at_the_deadline_too(millennium: Site) -> None:
+    """Each byte in time, the whole never: http.client alone would wait for as long as there are bytes."""
+    port = once(b"HTTP/1.1 200 OK\r\nX-Drip: ", [], drip=0.05)
+    answer = api_at(port, millennium, read_timeout_s=0.4).create("Observation", b"{}")
+    assert (answer.status, answer.sent) == (0, True)
+    assert answer.milliseconds < 3000
+
+
+def test_an_answer_without_a_length_that_is_cut_off_is_no_answer(millennium: Site) -> None:
+    port = once(b'HTTP/1.1 200 OK\r\n\r\n{"resourceType":"Observation"}', [], drip=0.05)
+    assert api_at(port, millennium, read_timeout_s=0.4).read("Observation/1").status == 0
+
+
+def test_an_answer_beyond_the_limit_is_no_answer(millennium: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater.adapters.ehr.http.LARGEST_ANSWER", 100)
+    port = once(b"HTTP/1.1 200 OK\r\nContent-Length: 102\r\n\r\n" + b'"' + b"x" * 100 + b'"', [])
+    assert api_at(port, millennium).read("Observation/1").status == 0
+
+
 def test_statuses_come_back_with_headers_and_outcome(site: Site) -> None:
     site.fault(fault="status", on="POST", code=429, retry_after=7)
     answer = site.api().create("Observation", as_bytes(lab_result()))

@@ -10,9 +10,12 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPException
+from socket import SHUT_RDWR
+from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +38,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: `connect` for TCP and for each step of the handshake, `read` for the whole answer."""
+    """Seconds: `connect` for TCP and for each step of the handshake, `read` for request and answer as a whole."""
 
     connect: float
     read: float
@@ -62,9 +65,26 @@ def exchange(
 def _converse(
     connection: Any, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
 ) -> Exchange:
-    deadline = time.monotonic() + seconds
     connection.timeout = seconds
     connection.sock.settimeout(seconds)
+    # A socket's time-out is for each piece, and a server that drips never meets it: this one is for the whole.
+    closing = Timer(seconds, _hang_up, [connection.sock])
+    closing.daemon = True
+    closing.start()
+    try:
+        return _exchanged(connection, method, url, headers, body, time.monotonic() + seconds)
+    finally:
+        closing.cancel()
+
+
+def _hang_up(socket: Any) -> None:
+    with suppress(OSError):  # it may have ended by itself
+        socket.shutdown(SHUT_RDWR)
+
+
+def _exchanged(
+    connection: Any, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: float
+) -> Exchange:
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     connection.request(method, target, body=body, headers=dict(headers), preload_content=False, decode_content=False)
@@ -74,8 +94,10 @@ def _converse(
     while piece := response.read1(_PIECE, decode_content=False):
         pieces.append(piece)
         size += len(piece)
-        if size > LARGEST_ANSWER or time.monotonic() > deadline:
+        if size > LARGEST_ANSWER:
             return Exchange()  # a part of an answer must never pass for one
+    if time.monotonic() > deadline:  # hung up by us: without a length, half an answer would look whole
+        return Exchange()
     return Exchange(response.status, dict(response.headers), b"".join(pieces))
 
 
