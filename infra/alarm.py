@@ -20,14 +20,17 @@ def alarm(
     tell: sns.ITopic,
     because: str,
     periods: int = 1,
+    of_them: int | None = None,
 ) -> cloudwatch.Alarm:
-    """An alarm when `metric` is greater than `above` for `periods` of its periods; `because` says what to do."""
+    """An alarm when `metric` is greater than `above` in `of_them` of the last `periods` periods, all if not said;
+    `because` says what to do."""
     made = cloudwatch.Alarm(
         scope,
         name,
         metric=metric,
         threshold=above,
         evaluation_periods=periods,
+        datapoints_to_alarm=of_them,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         alarm_description=because,

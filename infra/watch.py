@@ -2,8 +2,8 @@
 
 Queues and functions carry their own alarms (`queue.py`, `function.py`). Here are the ones about the work itself: an EHR
 that answers slowly, and proposals that nobody looks at. The metrics are those of the port `Watch`: `count` and
-`milliseconds` by `step` and `outcome`, and `ehr_milliseconds` by `ehr`. Everything is found by name, so that this stack
-holds on to no other and can be made again at any time.
+`milliseconds` by `step` and `outcome`, `ehr_milliseconds` by `ehr` and by `ehr` and `operation`. Everything is found by
+name, so that this stack holds on to no other and can be made again at any time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra import latency
 from infra.alarm import alarm
 from infra.data import DataStack
 from infra.deployment import METRICS_NAMESPACE, Deployment
@@ -26,9 +27,6 @@ FUNCTIONS = ("ingest", "propose", "review", "send", "keys")
 FIVE_MINUTES = Duration.minutes(5)
 HEIGHT = 5
 FULL_WIDTH = 24
-
-# The client-side wall clock of a write to an EHR, time-outs included.
-EHR_SLOW_MILLISECONDS = 10_000
 
 # A night shift may pass without a review; a day shift may not.
 UNREVIEWED = Duration.hours(12)
@@ -50,10 +48,11 @@ class WatchStack(Stack):
                 self,
                 f"Slow-{ehr}",
                 _ehr_p99(ehr),
-                above=EHR_SLOW_MILLISECONDS,
-                periods=3,
+                above=latency.SLOW_MILLISECONDS,
+                periods=latency.PERIODS,
+                of_them=latency.SLOW_PERIODS,
                 tell=data.alarms,
-                because=f"{ehr}: one write in a hundred takes longer than {EHR_SLOW_MILLISECONDS // 1000} s.",
+                because=f"{ehr}: one request in a hundred takes longer than {latency.SLOW_MILLISECONDS // 1000} s.",
             )
         alarm(
             self,
@@ -86,11 +85,11 @@ def _last_row(deployment: Deployment) -> Sequence[cloudwatch.IWidget]:
         for function in FUNCTIONS
         for name in ("Errors", "Throttles")
     ]
-    p99s = [_ehr_p99(ehr) for ehr in deployment.ehrs]
+    p99s = [_by_operation(statistic) for statistic in ("p50", "p95", "p99")]
     return [
         _graph("Functions: errors and throttles", lambdas, 8),
         _graph("Messages by final state", [_by_outcome("ingest", "count", "Sum")], 8, stacked=True),
-        _graph("Writes to EHRs: p99, ms", p99s or [_by_outcome("send", "milliseconds", "p99")], 8),
+        _graph("EHRs, by operation: p50, p95, p99, ms", p99s, 8),
     ]
 
 
@@ -115,6 +114,17 @@ def _by_outcome(step: str, name: str, statistic: str) -> cloudwatch.MathExpressi
     )
 
 
+def _by_operation(statistic: str) -> cloudwatch.MathExpression:
+    """One line per EHR and operation that was ever asked for."""
+    search = f'{{{METRICS_NAMESPACE},ehr,operation}} MetricName="ehr_milliseconds"'
+    return cloudwatch.MathExpression(
+        expression=f"SEARCH('{search}', '{statistic}', {int(FIVE_MINUTES.to_seconds())})",
+        label="",
+        using_metrics={},
+        period=FIVE_MINUTES,
+    )
+
+
 def _unreviewed(deployment: Deployment) -> cloudwatch.MathExpression:
     """1 when proposals came and nobody called the review API, else 0."""
     proposed = _metric(METRICS_NAMESPACE, "count", {"step": "propose", "outcome": "proposed"}, "Sum", period=UNREVIEWED)
@@ -131,7 +141,9 @@ def _review_calls(deployment: Deployment, period: Duration) -> cloudwatch.Metric
 
 
 def _ehr_p99(ehr: str) -> cloudwatch.Metric:
-    return _metric(METRICS_NAMESPACE, "ehr_milliseconds", {"ehr": ehr}, "p99")
+    """All operations together, by the minute; unanswered requests count at their deadline."""
+    minute = Duration.seconds(latency.PERIOD_S)
+    return _metric(METRICS_NAMESPACE, "ehr_milliseconds", {"ehr": ehr}, f"p{latency.PERCENTILE}", period=minute)
 
 
 def _metric(

@@ -259,10 +259,11 @@ class FakeFhirStore(_Fake):
 
 
 class FakeWatch(_Fake):
-    """`notes` holds (step, outcome, ids)."""
+    """`notes` holds (step, outcome, ids), `timed` (step, outcome, milliseconds)."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[str, str, dict[str, str | int | float]]] = []
+        self.timed: list[tuple[str, str, float]] = []
 
     @property
     def outcomes(self) -> list[str]:
@@ -272,3 +273,4 @@ class FakeWatch(_Fake):
     def note(self, step: str, outcome: str, *, milliseconds: float = 0.0, **ids: str | int | float) -> None:
         self._up()
         self.notes.append((step, outcome, ids))
+        self.timed.append((step, outcome, milliseconds))

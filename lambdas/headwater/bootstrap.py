@@ -18,18 +18,22 @@ from headwater.settings import Settings
 
 if TYPE_CHECKING:
     from headwater.inbound.relink import Relink
+    from headwater.outbound.policy import WritePolicy
     from headwater.outbound.propose import Propose
     from headwater.outbound.review_api import ReviewApi
     from headwater.outbound.send import Send
+    from headwater.outbound.terms import Terms
     from headwater.persons.policy import MatchingPolicy
     from headwater.pipeline import Ingest
     from headwater.ports import (
         Archive,
         AuditLog,
+        Brakes,
         Clock,
         EhrApis,
         FhirStore,
         Inbox,
+        Notices,
         PersonIndex,
         Proposals,
         Queue,
@@ -109,8 +113,12 @@ class App:
             apis=self.apis,
             index=self.persons,
             policy=self.policy,
+            rules=self.rules,
+            terms=self.terms,
             proposals=self.proposals,
+            brakes=self.brakes,
             audit=self.audit,
+            notices=self.notices,
             watch=self.watch,
             clock=self.clock,
         )
@@ -133,7 +141,10 @@ class App:
                 proposals=self.proposals,
                 audit=self.audit,
                 index=self.persons,
+                rules=self.rules,
+                write_queue=self._queue(self.settings.write_queue_url),
                 send_queue=self._queue(self.settings.send_queue_url),
+                notices=self.notices,
                 watch=self.watch,
                 clock=self.clock,
             )
@@ -148,8 +159,11 @@ class App:
             apis=self.apis,
             index=self.persons,
             policy=self.policy,
+            rules=self.rules,
             proposals=self.proposals,
+            brakes=self.brakes,
             audit=self.audit,
+            notices=self.notices,
             watch=self.watch,
             clock=self.clock,
         )
@@ -165,6 +179,18 @@ class App:
         from headwater.persons.policy import load_policy
 
         return load_policy(self.settings.mappings, salt=self._salt())
+
+    @cached_property
+    def rules(self) -> WritePolicy:
+        from headwater.outbound.policy import load_write_policy
+
+        return load_write_policy(self.settings.mappings)
+
+    @cached_property
+    def terms(self) -> Terms:
+        from headwater.outbound.terms import Terms
+
+        return Terms(self.settings.mappings)
 
     def _salt(self) -> str:
         """What keys the blocking hashes; only who files persons (ingest, the stewards' commands) is given it."""
@@ -204,6 +230,18 @@ class App:
         return DynamoDbProposals(clients.dynamodb(), self.settings.proposals_table)
 
     @cached_property
+    def brakes(self) -> Brakes:
+        from headwater.adapters.brakes.dynamodb import DynamoDbBrakes
+
+        return DynamoDbBrakes(clients.dynamodb(), self.settings.proposals_table)
+
+    @cached_property
+    def notices(self) -> Notices:
+        from headwater.adapters.notices.sns import SnsNotices
+
+        return SnsNotices(clients.client("sns"), self.settings.notices_topic)
+
+    @cached_property
     def audit(self) -> AuditLog:
         from headwater.adapters.audit.s3 import S3AuditLog
 
@@ -218,7 +256,7 @@ class App:
             return lambda template, variables: self.engine_for(ehr).build(template, variables)
 
         prefix = self.settings.ehr_secret_prefix
-        return SecretApis(self.ehrs, clients.secretsmanager(), prefix, build_for=build_for)
+        return SecretApis(self.ehrs, clients.secretsmanager(), prefix, build_for=build_for, watch=self.watch)
 
     @cached_property
     def watch(self) -> Watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from rich.table import Table
 
 from headwater.model import MessageState, ProposalState
 from local.cli.options import add_target, target_of
+from local.latency import alarms, figures, percentile, samples
 from local.stack import Stack
 from local.target import DATA, Target
+
+HOUR_S = 3600
 
 
 def add(commands: Any) -> None:
@@ -27,7 +31,7 @@ def add(commands: Any) -> None:
     starting.add_argument("--fresh", action="store_true", help="forget what earlier runs left in DIR")
     starting.set_defaults(run=up)
     looking: argparse.ArgumentParser = commands.add_parser(
-        "status", help="what runs where, and how many messages and write-backs are in which state"
+        "status", help="what runs where, what is in which state, and how long each EHR took"
     )
     add_target(looking)
     looking.set_defaults(run=status)
@@ -46,6 +50,23 @@ def status(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_latency(logs: Path) -> None:
+    """The same figures as the deployed dashboard's, out of the functions' logs of the last hour."""
+    now = time.time()
+    found = [one for one in samples(sorted(logs.glob("*.log"))) if one.at > now - HOUR_S]
+    if not found:
+        return
+    ringing = {alarm.ehr for alarm in alarms(found, until=now) if alarm.cleared is None}
+    table = Table("EHR", "operation", "requests", "p50 ms", "p95 ms", "p99 ms", "unanswered", "alarm")
+    table.title = "The last hour, as the client's clock saw it; unanswered requests count at their deadline"
+    for (ehr, operation), ones in figures(found).items():
+        took = [one.milliseconds for one in ones]
+        shown = [f"{percentile(took, percent):.0f}" for percent in (50, 95, 99)]
+        unanswered = str(sum(one.unanswered for one in ones))
+        table.add_row(ehr, operation, str(len(ones)), *shown, unanswered, "[red]SLOW[/]" if ehr in ringing else "")
+    Console().print(table)
+
+
 def _print_status(target: Target) -> None:
     table = Table(show_header=False, min_width=60)
     table.add_row("feed queue", target.feed_queue_url)
@@ -61,3 +82,5 @@ def _print_status(target: Target) -> None:
         if count:
             table.add_row(f"write-backs {proposal_state.value}", str(count))
     Console().print(table)
+    if target.running:
+        _print_latency(target.running.data / "logs")

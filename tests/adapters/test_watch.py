@@ -39,10 +39,20 @@ def test_a_note_is_one_line_with_its_metrics(monkeypatch: pytest.MonkeyPatch) ->
     assert (line["level"], line["message"]) == ("INFO", "convert done")
 
 
-def test_a_write_to_an_ehr_is_measured_per_ehr() -> None:
-    line = noted("send", "filed", milliseconds=840.0, ehr="north", intent="0f")
-    assert metrics(line) == [([["step", "outcome"]], ["count", "milliseconds"]), ([["ehr"]], ["ehr_milliseconds"])]
-    assert (line["ehr"], line["ehr_milliseconds"], line["milliseconds"]) == ("north", [840.0], [840.0])
+def test_a_request_to_an_ehr_is_measured_per_ehr_and_per_operation() -> None:
+    line = noted("ehr", "answered", milliseconds=840.0, ehr="north", operation="create", status=201)
+    assert metrics(line) == [
+        ([["step", "outcome"]], ["count", "milliseconds"]),
+        ([["ehr", "operation"], ["ehr"]], ["ehr_milliseconds", "ehr_unanswered"]),
+    ]
+    assert (line["ehr"], line["operation"], line["ehr_milliseconds"]) == ("north", "create", [840.0])
+    assert line["ehr_unanswered"] == [0.0]
+    units = {one["Name"]: one["Unit"] for one in line["_aws"]["CloudWatchMetrics"][1]["Metrics"]}
+    assert units == {"ehr_milliseconds": "Milliseconds", "ehr_unanswered": "Count"}
+
+
+def test_a_request_that_never_left_says_nothing_of_the_ehr_s_speed() -> None:
+    assert len(metrics(noted("ehr", "unsent", ehr="north", operation="create", status=0))) == 1
 
 
 def test_other_steps_are_not_measured_per_ehr() -> None:

@@ -18,6 +18,7 @@ from headwater.ehrs import Ehr
 from headwater.errors import HeadwaterError, Refuse, Retry
 from headwater.ports import EhrApi, EhrApis
 from tests.ehr_servers import as_bytes, lab_result, profiles, running
+from tests.fakes import FakeWatch
 
 PREFIX = "headwater/ehrs/"
 SECRET = {"base_url": "https://a.example.org/fhir", "token_url": "https://a.example.org/token", "client_id": "c"}
@@ -81,7 +82,7 @@ def test_the_apis_write_to_each_ehr_by_its_own_secret_alone(secrets: Any, tmp_pa
         for name, site in (("epic", epic), ("oracle-millennium", millennium)):
             text = json.dumps({key: value for key, value in asdict(site.connection).items() if value})
             secrets.create_secret(Name=f"{PREFIX}{name}", SecretString=text)
-        apis: EhrApis = SecretApis(profiles(), secrets, PREFIX, build_for=no_templates)
+        apis: EhrApis = SecretApis(profiles(), secrets, PREFIX, build_for=no_templates, watch=FakeWatch())
         api: EhrApi = apis("epic")
         assert api.create("Observation", as_bytes(lab_result())).status == 201
         assert apis("epic") is api
@@ -90,5 +91,5 @@ def test_the_apis_write_to_each_ehr_by_its_own_secret_alone(secrets: Any, tmp_pa
 
 def test_an_ehr_that_is_not_in_the_mappings_is_refused(secrets: Any) -> None:
     with pytest.raises(Refuse) as raised:
-        SecretApis(profiles(), secrets, PREFIX, build_for=no_templates)("nobody")
+        SecretApis(profiles(), secrets, PREFIX, build_for=no_templates, watch=FakeWatch())("nobody")
     assert raised.value.code == "send.ehr_unknown"

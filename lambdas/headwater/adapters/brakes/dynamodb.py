@@ -116,7 +116,7 @@ class DynamoDbBrakes:
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
-                was: Item = dict(error.response).get("Item", {})  # type: ignore[assignment]
+                was: Item = dict(error.response).get("Item", {})
                 return False, was
         return True, answer["Attributes"]
 

@@ -12,9 +12,11 @@ from headwater.adapters.ehr.rest import Build, RestApi
 from headwater.adapters.ehr.secrets import SecretConnections
 from headwater.adapters.ehr.session import Session, Tokens
 from headwater.adapters.ehr.smart import SmartTokens
+from headwater.adapters.ehr.timed import TimedApi
 from headwater.ehrs import Ehr, Transport
 from headwater.errors import Refuse
 from headwater.model import Answer
+from headwater.ports import Watch
 
 
 class ProfiledApi:
@@ -52,21 +54,25 @@ class ProfiledApi:
 class SecretApis:
     """`EhrApis` out of Secrets Manager; an API is made again when its secret has changed."""
 
-    def __init__(self, ehrs: Mapping[str, Ehr], client: Any, prefix: str, *, build_for: Callable[[Ehr], Build]) -> None:
+    def __init__(
+        self, ehrs: Mapping[str, Ehr], client: Any, prefix: str, *, build_for: Callable[[Ehr], Build], watch: Watch
+    ) -> None:
         """`client` is boto3's Secrets Manager client, `prefix` what its names of EHR secrets start with; `build_for`
-        gives an EHR's templates."""
+        gives an EHR's templates, `watch` hears how long each request took."""
         self._ehrs = ehrs
         self._connections = SecretConnections(client, prefix)
         self._build_for = build_for
-        self._made: dict[str, tuple[Connection, ProfiledApi]] = {}
+        self._watch = watch
+        self._made: dict[str, tuple[Connection, TimedApi]] = {}
 
-    def __call__(self, ehr: str) -> ProfiledApi:
+    def __call__(self, ehr: str) -> TimedApi:
         profile = self._ehrs.get(ehr)
         if profile is None or profile.api is None:
             raise Refuse("send.ehr_unknown", place=ehr, hint="its ehr.toml declares no [api]")
         connection = self._connections(ehr)
         known, api = self._made.get(ehr, (None, None))
         if api is None or known != connection:
-            api = ProfiledApi(profile, connection, self._build_for(profile))
+            deadline_s = profile.api.connect_timeout_s + profile.api.read_timeout_s
+            api = TimedApi(ProfiledApi(profile, connection, self._build_for(profile)), ehr, deadline_s, self._watch)
             self._made[ehr] = (connection, api)
         return api

@@ -23,14 +23,18 @@ class PowertoolsWatch:
         self._namespace = namespace
 
     def note(self, step: str, outcome: str, *, milliseconds: float = 0.0, **ids: str | int | float) -> None:
-        """Metrics `count` and `milliseconds` by step and outcome; for a write to an EHR also `ehr_milliseconds` by EHR.
+        """Metrics `count` and `milliseconds` by step and outcome; for a request that left for an EHR also
+        `ehr_milliseconds` and `ehr_unanswered`, by EHR and by EHR and operation.
 
         The ids lie under `ids`, where no name of theirs can collide with the logger's own.
         """
         line = self._metrics({"count": 1, "milliseconds": milliseconds}, step=step, outcome=outcome)
-        if step == "send" and ids.get("ehr"):
-            per_ehr = self._metrics({"ehr_milliseconds": milliseconds}, ehr=str(ids["ehr"]))
-            line["_aws"]["CloudWatchMetrics"] += per_ehr.pop("_aws")["CloudWatchMetrics"]
+        if step == "ehr" and outcome != "unsent":
+            values = {"ehr_milliseconds": milliseconds, "ehr_unanswered": float(outcome == "unanswered")}
+            per_ehr = self._metrics(values, ehr=str(ids["ehr"]), operation=str(ids["operation"]))
+            (directive,) = per_ehr.pop("_aws")["CloudWatchMetrics"]
+            directive["Dimensions"].append(["ehr"])  # the alarm's: all operations together
+            line["_aws"]["CloudWatchMetrics"].append(directive)
             line |= per_ehr
         self._logger.info(f"{step} {outcome}", extra={**line, "ids": ids})
 
@@ -40,6 +44,6 @@ class PowertoolsWatch:
         for dimension, of in dimensions.items():
             metrics.add_dimension(dimension, of)
         for name, value in values.items():
-            unit = MetricUnit.Count if name == "count" else MetricUnit.Milliseconds
+            unit = MetricUnit.Milliseconds if name.endswith("milliseconds") else MetricUnit.Count
             metrics.add_metric(name, unit, value)
         return dict(metrics.serialize_metric_set())
