@@ -1,4 +1,4 @@
-"""When an EHR counts as slow: the numbers of the alarm, for CloudWatch and for who does without it (`local.latency`)."""
+"""When an EHR counts as slow: the numbers of the alarm, for CloudWatch and who does without it (`local.latency`)."""
 
 from __future__ import annotations
 
