@@ -52,12 +52,13 @@ class LocalTimes:
         return (moment.astimezone(self._zone) if moment.tzinfo else moment).strftime(str(pattern))
 
     def interval(self, value: Any) -> dict[str, str] | None:
-        """FHIR Period of a CDA IVL_TS (`low`, `high`; a lone `value` is when it began). An end before the start is a
-        mistake of the sender's, and is left out."""
+        """FHIR Period of a CDA IVL_TS (`low`, `high`; a lone `value` or `center` is when it began). An end before the
+        start is a mistake of the sender's, and is left out."""
         if not isinstance(value, Node | Nodes):
             return None
         low, high = (value.lookup(name) for name in ("low", "high"))
-        start = self.date_time(low.lookup("value") if isinstance(low, Node) else value.lookup("value"))
+        begins = low if isinstance(low, Node) else value.lookup("center") or value
+        start = self.date_time(begins.lookup("value"))
         end = self.date_time(high.lookup("value")) if isinstance(high, Node) else None
         if start and end and end[: len(start)] < start[: len(end)]:
             end = None

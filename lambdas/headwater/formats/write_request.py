@@ -6,6 +6,7 @@ JSON, version 1; the schema that producers validate against is `mappings/write-r
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -14,10 +15,12 @@ from headwater.errors import Refuse
 from headwater.model import WriteRequest
 
 VERSION = "headwater.write-request/1"
-_FIELDS = {"schema", "to", "intent", "person", "resource", "origin", "hops"}
+_FIELDS = {"schema", "to", "intent", "person", "resource", "origin", "hops", "updates", "author", "model"}
 
 
 def dump(request: WriteRequest) -> str:
+    """The optional fields are left out where they say nothing: a rule's request is the same bytes as ever."""
+    optional = {"updates": request.updates, "author": request.author, "model": dict(request.model)}
     return orjson.dumps(
         {
             "schema": VERSION,
@@ -27,6 +30,7 @@ def dump(request: WriteRequest) -> str:
             "resource": request.resource,
             "origin": {"ehr": request.origin_ehr, "reference": request.origin_ref},
             "hops": request.hops,
+            **{name: value for name, value in optional.items() if value},
         }
     ).decode()
 
@@ -55,6 +59,9 @@ def parse(text: str) -> WriteRequest:
         origin_ehr=_typed(origin, "ehr", str, "origin.ehr"),
         origin_ref=_typed(origin, "reference", str, "origin.reference"),
         hops=_hops(document.get("hops", 1)),
+        updates=_updates(document, resource["resourceType"]),
+        author=_typed(document, "author", str) if "author" in document else "",
+        model=_model(document.get("model", {})),
     )
 
 
@@ -62,6 +69,21 @@ def _typed(holder: dict[str, Any], field: str, kind: type, place: str = "") -> A
     value = holder.get(field)
     if not isinstance(value, kind) or not value:
         raise _malformed(place or field, f"must be a {'string' if kind is str else 'JSON object'} and not empty")
+    return value
+
+
+def _updates(document: dict[str, Any], resource_type: str) -> str:
+    if "updates" not in document:
+        return ""
+    reference = str(_typed(document, "updates", str))
+    if not re.fullmatch(rf"{re.escape(resource_type)}/[A-Za-z0-9\-.]{{1,64}}", reference):
+        raise _malformed("updates", "must be the reference of a row of that type at the EHR")
+    return reference
+
+
+def _model(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(said, str) for said in value.values()):
+        raise _malformed("model", "must be a JSON object of texts")
     return value
 
 

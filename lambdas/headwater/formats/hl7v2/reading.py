@@ -26,7 +26,7 @@ def read(body: bytes, feed: Feed) -> Reading:
         template=f"hl7v2/{kind}",
         variables={"message": message},
         event_time=message.event_time,
-        about_patient=message.lookup("PID") is not None,
+        about_patient=any(message.lookup(name) is not None for name in ("PID", "MSA")),  # an answer may be about nobody
         places=_PLACES,
         unread=message.unread,
     )

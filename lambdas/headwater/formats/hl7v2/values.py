@@ -142,6 +142,11 @@ def _as_code(value: Any) -> str:
     return " ".join(text_of(value).split())
 
 
+def _as_id(value: Any) -> str:
+    """Text where FHIR wants an id (FHIR R4 datatypes.html#id)."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", text_of(value))[:64]
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "hl7_date": _date,
     "hl7_datetime": _date_time,
@@ -155,4 +160,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "attachment": _attachment,
     "attachment_type": _attachment_type,
     "as_code": _as_code,
+    "as_id": _as_id,
 }
