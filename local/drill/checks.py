@@ -6,15 +6,21 @@ that the functions use too.
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headwater.ehrs import values
 from headwater.model import Proposal
-from local.drill.play import Play, ours, site_named
+from local.drill.alarms import alarms, samples
+from local.drill.play import GROUPS, Play, ours, site_named
+from local.latency import percentile
 
+SIGNATURES = ("approved", "signed")
 Number = int | float | Mapping[str, float]
 
 
@@ -266,6 +272,207 @@ def _shown(play: Play, wanted: list[str]) -> Iterator[Finding]:
         )
 
 
+def _posts_before_mark(play: Play, wanted: Any) -> Iterator[Finding]:
+    says = f"writes that reached the EHR before the mark {words(wanted)}"
+    yield Finding(says, fits(play.marked, wanted), str(play.marked))
+
+
+def _shown_before(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    """What a reviewer was shown at the step `shown`; without anything that waits there is nothing to show."""
+    waited = any(event.facts["state"] == "PROPOSED" for event in play.world.timeline.of("ledger"))
+    ok = not waited or bool(set(wanted) & set(play.seen))
+    yield Finding(f"the reviewer was shown '{' or '.join(wanted)}'", ok, ", ".join(play.seen) or "nothing of it")
+
+
+def _signed(play: Play, intent: str) -> list[tuple[int, str, str]]:
+    """(place in the chain, event, who) of an intent's audit."""
+    chain = play.world.timeline.of("audit", intent)
+    return [(place, str(one.facts.get("event")), str(one.facts.get("who"))) for place, one in enumerate(chain)]
+
+
+def _seen_before_signed(play: Play, _: Any) -> Iterator[Finding]:
+    """Whoever signed had opened the item before."""
+    for proposal in _sent(play):
+        chain = _signed(play, proposal.intent)
+        seen = {who: place for place, event, who in reversed(chain) if event == "viewed"}
+        blind = [who for place, event, who in chain if event in SIGNATURES and seen.get(who, place) >= place]
+        yield Finding(f"whoever signed {proposal.intent[:8]} had seen it", not blind, ", ".join(blind) or "yes")
+
+
+def _approvers_before_write(play: Play, wanted: int) -> Iterator[Finding]:
+    """Different people whose signature stands in the audit before the bytes left."""
+    for proposal in _sent(play):
+        chain = _signed(play, proposal.intent)
+        left = min((place for place, event, _ in chain if event == "sending"), default=len(chain))
+        people = sorted({who for place, event, who in chain if event in SIGNATURES and place < left})
+        yield Finding(f"{wanted} people signed {proposal.intent[:8]} before", len(people) >= wanted, ", ".join(people))
+
+
+def _updates_committed(play: Play, wanted: Any) -> Iterator[Finding]:
+    arrivals = play.world.chart()["arrivals"]
+    found = sum(1 for one in arrivals if one["request"].startswith(("PUT", "PATCH")) and "committed" in one["outcome"])
+    yield Finding(f"updates that the EHR took {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _demographics_guarded(play: Play, _: Any) -> Iterator[Finding]:
+    """No Patient is updated without a signature of registration's and a notice that was delivered before."""
+    arrivals = play.world.chart()["arrivals"]
+    taken = [one for one in arrivals if one["request"].endswith(" Patient") and "committed" in one["outcome"]]
+    audits = play.world.timeline.of("audit")
+    signed = {str(event.facts.get("who")) for event in audits if event.facts.get("event") in SIGNATURES}
+    registered = any("registration" in GROUPS.get(who, ()) for who in signed)
+    told = bool(play.world.timeline.of("notice"))
+    yield Finding(
+        "no Patient was updated without registration's signature and a notice",
+        not taken or (registered and told),
+        f"{len(taken)} updates; signed by {', '.join(sorted(signed)) or 'nobody'}; notice: {told}",
+    )
+
+
+def _writes_per_min(play: Play, wanted: Any) -> Iterator[Finding]:
+    """The most writes to the target within any minute."""
+    times = [event.at for event in play.world.timeline.of("wire") if event.facts["ehr"] == play.world.target]
+    most = max((sum(1 for one in times if begin <= one < begin + 60) for begin in times), default=0)
+    yield Finding(f"most writes within a minute {words(wanted)}", fits(most, wanted), str(most))
+
+
+def _distinct_kept(play: Play, _: Any) -> Iterator[Finding]:
+    """Every distinct event of the flood is a row of the ledger that ended well; nothing is queued or dead."""
+    world = play.world
+    rows = [row for row in world.proposals() if (row.ehr, row.origin_ehr) == (world.target, world.origin)]
+    flood = [row for row in rows if row.payload]
+    left = [row.state.value for row in flood if row.state.value not in ("FILED", "ALREADY_PRESENT")]
+    queued = sum(queue.waiting + len(queue.dead) for queue in world.queues.values())
+    says = f"{len(flood)} facts; not filed: {dict(Counter(left))}; queued or dead: {queued}"
+    yield Finding("no distinct event was lost", bool(flood) and not left and not queued, says)
+
+
+def _to_filed_s(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    """From signature to FILED at a site, in seconds, the 99th percentile."""
+    site = site_named(play.world, wanted["site"])
+    mine = {row.intent for row in play.world.proposals() if row.ehr == site}
+    signed: dict[str, float] = {}
+    took = []
+    for event in play.world.timeline.of("ledger"):
+        if event.intent in mine and event.facts["state"] == "APPROVED":
+            signed.setdefault(event.intent, event.at)
+        if event.intent in mine and event.facts["state"] == "FILED":
+            took.append(event.at - signed.get(event.intent, event.at))
+    worst = percentile(took, 99) if took else float("inf")
+    says = f"from signature to FILED at {wanted['site']} ≤ {wanted['p99']} s (p99)"
+    yield Finding(says, worst <= wanted["p99"], f"{worst:.1f} s of {len(took)}")
+
+
+def _alarm_within_s(play: Play, wanted: float) -> Iterator[Finding]:
+    fired = [alarm.fired - play.injected_at for alarm in alarms(play.world) if alarm.ehr == play.world.target]
+    first = min(fired, default=float("inf"))
+    yield Finding(f"the alarm for this EHR within {wanted} s", first <= wanted, f"{first:.0f} s")
+
+
+def _no_alarm_for(play: Play, wanted: list[str]) -> Iterator[Finding]:
+    rang = {alarm.ehr for alarm in alarms(play.world)}
+    for site in wanted:
+        yield Finding(
+            f"no alarm for {site}", site_named(play.world, site) not in rang, ", ".join(sorted(rang)) or "none"
+        )
+
+
+def _p99_as_injected(play: Play, within: float) -> Iterator[Finding]:
+    """The 99th percentile of what the functions measured of the target, against what was injected."""
+    slow = float(next((event.facts["p99_ms"] for event in play.world.timeline.of("slow")), 0.0))
+    found = [
+        one.milliseconds for one in samples(play.world) if one.ehr == play.world.target and one.at >= play.injected_at
+    ]
+    p99 = percentile(found, 99) if found else 0.0
+    says = f"measured p99 within {within:.0%} of {slow:.0f} ms"
+    yield Finding(says, abs(p99 - slow) <= within * slow, f"{p99:.0f} ms of {len(found)} requests")
+
+
+def _in_closed_window(play: Play, wanted: Any) -> Iterator[Finding]:
+    """Requests that reached the EHR while it had said 429 and its time was not over."""
+    found = play.world.sites[play.world.target].faults.trespasses
+    yield Finding(f"requests inside a closed window {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _posts_committed_per_intent(play: Play, wanted: Any) -> Iterator[Finding]:
+    arrivals = Counter(one["payload_hash"] for one in play.world.chart()["arrivals"] if "committed" in one["outcome"])
+    worst = max(arrivals.values(), default=0)
+    yield Finding(f"most writes of one intent that the EHR took {words(wanted)}", fits(worst, wanted), str(worst))
+
+
+def _interruptions(play: Play, wanted: Any) -> Iterator[Finding]:
+    found = sum(1 for event in play.world.timeline.of("notice") if event.facts.get("interruptive"))
+    yield Finding(f"interruptions {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _reminded(play: Play, wanted: Any) -> Iterator[Finding]:
+    found = [event for event in play.world.timeline.of("notice") if event.at > play.injected_at]
+    hours = ", ".join(f"{(event.at - play.injected_at) / 3600:.0f} h" for event in found)
+    yield Finding(f"reminders {words(wanted)}", fits(len(found), wanted), hours or "none")
+
+
+def _texts_of(play: Play) -> Iterator[str]:
+    """What our rows say, attachments unpacked."""
+    for row in ours(play.world):
+        text = json.dumps(row["resource"])
+        for attachment in values(row["resource"], "content.attachment.data"):
+            text += base64.b64decode(str(attachment)).decode("utf-8", "replace")
+        yield text
+
+
+def _directives_in_chart(play: Play, wanted: Any) -> Iterator[Finding]:
+    pattern = re.compile(r"start heparin|\b(give|stop|administer) [a-z]", re.IGNORECASE)
+    found = sum(1 for text in _texts_of(play) if pattern.search(text))
+    yield Finding(f"rows that direct {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _forbidden_in_chart(play: Play, wanted: Any) -> Iterator[Finding]:
+    pattern = re.compile(r"<\s*(script|iframe)|[\x00-\x08]", re.IGNORECASE)
+    found = sum(1 for text in _texts_of(play) if pattern.search(text))
+    yield Finding(f"rows with forbidden markup {words(wanted)}", fits(found, wanted), str(found))
+
+
+def _scores_labelled(play: Play, _: Any) -> Iterator[Finding]:
+    """Every filed score is preliminary, or a note, and says what it rests on."""
+    for row, text in zip(ours(play.world), _texts_of(play), strict=True):
+        resource = row["resource"]
+        modest = resource["resourceType"] == "DocumentReference" or resource.get("status") == "preliminary"
+        said = "intended use" in text.lower() and "version" in text.lower()
+        found = f"{resource['resourceType']} {resource.get('status')}; basis: {said}"
+        yield Finding(f"{row['reference']} is preliminary or a note, with its basis", modest and said, found)
+
+
+def _sent_as_shown(play: Play, _: Any) -> Iterator[Finding]:
+    """The bytes that arrived are those whose hash was signed."""
+    audits = play.world.timeline.of("audit")
+    signed = {event.facts.get("payload") for event in audits if event.facts.get("event") == "approved"}
+    for arrival in play.world.chart()["arrivals"]:
+        says = f"what arrived as {arrival['reference'] or 'nothing'} was signed"
+        yield Finding(says, arrival["payload_hash"] in signed)
+
+
+def _posts_after_switch_s(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    begin = play.switched_at + wanted["after"]
+    wires = play.world.timeline.of("wire")
+    late = sum(1 for event in wires if event.facts["ehr"] == play.world.target and event.at > begin)
+    says = f"writes later than {wanted['after']} s after the switch ≤ {wanted['max']}"
+    yield Finding(says, late <= wanted["max"], str(late))
+
+
+def _rows_at(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    for site, number in wanted.items():
+        found = len(ours(play.world, site_named(play.world, site)))
+        yield Finding(f"rows of ours at {site} {words(number)}", fits(found, number), str(found))
+
+
+def _open_at(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    """Intents of a site that have not ended."""
+    for site, number in wanted.items():
+        named = site_named(play.world, site)
+        found = sum(1 for row in play.world.proposals() if row.ehr == named and not row.state.final)
+        yield Finding(f"intents of {site} that are still open {words(number)}", fits(found, number), str(found))
+
+
 def _api(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
     """Answers of the review API by call: `{"approval": {"409": 1}}`."""
     for call, statuses in wanted.items():
@@ -275,32 +482,9 @@ def _api(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(f"{call} answered {status} {words(number)}", fits(count, number), str(dict(found)))
 
 
+_PARTS = {"_sent", "_subject", "_told", "_texts_of", "_signed"}  # of checks, not checks
 CHECKS: Mapping[str, Callable[[Play, Any], Iterator[Finding]]] = {
-    "rows": _rows,
-    "posts": _posts,
-    "posts_per_intent": _posts_per_intent,
-    "writes_at": _writes_at,
-    "second_post_after_s": _second_post_after_s,
-    "edits_survive": _edits_survive,
-    "states": _states,
-    "reasons": _reasons,
-    "reason_has": _reason_has,
-    "never": _never,
-    "audit": _audit,
-    "requests_dead": _requests_dead,
-    "new_proposals": _new_proposals,
-    "api": _api,
-    "kills": _kills,
-    "ledger_rows": _ledger_rows,
-    "posts_since_mark": _posts_since_mark,
-    "posts_while_down": _posts_while_down,
-    "posts_in_minute_after_s": _posts_in_minute_after_s,
-    "rows_about": _rows_about,
-    "rows_about_the_right": _rows_about_the_right,
-    "echoes": _echoes,
-    "differences": _differences,
-    "one_decision": _one_decision,
-    "tasks": _tasks,
-    "alert": _alert,
-    "shown": _shown,
+    name.removeprefix("_"): value
+    for name, value in list(globals().items())
+    if name.startswith("_") and name not in _PARTS and getattr(value, "__module__", "") == __name__
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from local.demo.people import humans
@@ -36,9 +37,17 @@ def _at_the_ehr(play: Play, fault: Arguments) -> None:
     on = str(wish.get("on", ""))
     if on and on.split()[0] not in ("GET", "POST", "PUT", "PATCH", "TOKEN", "*"):
         wish["on"] = "POST"  # `batch/operation` and the like: whatever carries a write
+    between = str(wish.pop("between", "")).replace(" ", "_")
+    if wish["fault"] in ("version_bump", "concurrent_clinician_edit") and "send" in between and play.rows:
+        steps.edit(play, play.rows[-1], wish.get("set"))
+        return
     site = wish.pop("ehr", "")
     names = {"A": play.world.target, "B": next(iter(play.world.others), play.world.origin)}
-    status, body = play.world.ask("POST", "/_sim/faults", wish, names.get(site, site))
+    named = names.get(site, site) or play.world.target
+    if wish["fault"] == "latency":
+        wish.setdefault("count", None)
+        play.world.timeline.note("slow", "", site=named, p99_ms=wish.get("p99_ms", wish.get("ms")))
+    status, body = play.world.ask("POST", "/_sim/faults", wish, named)
     if status != 200:
         play.unknown.append(f"fault {fault.get('fault')}: {body.get('error', status)}")
 
@@ -135,6 +144,25 @@ def _echo_event(play: Play, a: Arguments) -> None:
     play.world.echo = a
 
 
+def _event_flood(play: Play, a: Arguments) -> None:
+    """`rate_per_min` for `minutes` from the origin: a few facts, over and over. `sample` of them are played."""
+    world, minutes = play.world, float(a.get("minutes", 1))
+    total = int(float(a.get("rate_per_min", 10_000)) * minutes)
+    played = min(int(a.get("sample", 200)), total)
+    play.person(9)
+    if played < total:
+        play.notes.append(f"{played} of {total} events were played, at the times of the whole flood")
+    for number in range(played):
+        fact = people.fact(world, people.taken_as(world, "vital", world.target), 300 + number % 40)
+        person = play.world.people[number % 10]
+        row = people.about({**fact, "id": f"flood-{number % 40}"}, person.at(world.origin))
+        row["meta"] = {"lastUpdated": world.clock.now().replace(microsecond=number).isoformat()}
+        patient = person.patients[world.origin]
+        world.later(
+            number * float(a.get("minutes", 1)) * 60 / played, partial(people.tell, world, world.origin, [patient, row])
+        )
+
+
 def _restore_ledger(play: Play, _: Arguments) -> None:
     """The ledger of the last approval comes back, and with it its messages."""
     play.world.restore_ledger(play.backup)
@@ -177,6 +205,7 @@ HERE: Mapping[str, Callable[[Play, Arguments], None]] = {
     "patient_merge_redirect": _patient_merge_redirect,
     "payload_subject_swap": _payload_subject_swap,
     "echo_event": _echo_event,
+    "event_flood": _event_flood,
     "restore_ledger": _restore_ledger,
     "reviewers_absent": _reviewers_absent,
     "concurrent_decision": _concurrent_decision,

@@ -76,7 +76,10 @@ def fact(world: World, kind: str, number: int, **changes: Any) -> Resource:
     at = world.clock.now().replace(microsecond=0) - timedelta(hours=2, minutes=number % 60, seconds=number // 60)
     if resource["resourceType"] == "Observation":
         resource["effectiveDateTime"] = at.isoformat()
-        resource["valueQuantity"]["value"] = round(resource["valueQuantity"]["value"] + number % 40 / 10, 1)
+        if kind != "score":
+            resource["valueQuantity"]["value"] = round(resource["valueQuantity"]["value"] + number % 40 / 10, 1)
+    elif resource["resourceType"] == "DocumentReference":
+        resource["date"] = at.isoformat()
     for path, value in changes.items():
         put(resource, path, value)
     return resource
@@ -92,8 +95,20 @@ def taken_as(world: World, kind: str, site: str) -> str:
     return "lab" if create and create.unmet(probe) else "vital"
 
 
+OF_PATIENT = ("AllergyIntolerance", "Immunization")
+
+
+def about(resource: Resource, patient: str) -> Resource:
+    """The fact with its patient where its type has it."""
+    if resource["resourceType"] == "Patient":
+        return resource
+    return {**resource, "patient" if resource["resourceType"] in OF_PATIENT else "subject": {"reference": patient}}
+
+
 def put(resource: Any, path: str, value: Any) -> None:
-    """Set the element at `code.coding.0.display`; None takes it out."""
+    """Set the element at `code.coding.0.display`; None takes it out, `{"repeat": "x", "times": 9}` is a long text."""
+    if isinstance(value, dict) and value.keys() == {"repeat", "times"}:
+        value = str(value["repeat"]) * int(value["times"])
     *way, last = path.split(".")
     for part in way:
         resource = resource[int(part)] if isinstance(resource, list) else resource.setdefault(part, {})

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Thread
 from typing import Any
 
 from headwater.formats import write_request
-from headwater.model import Decision, Proposal, ProposalState, Resource, WriteRequest
+from headwater.model import Decision, Proposal, ProposalState, Resource, Switch, WriteRequest
 from local.drill import people
 from local.drill.scenario import Scenario, Step
 from local.drill.world import Person, World
@@ -38,9 +39,14 @@ class Play:
     begun: float = 0.0
     injected_at: float = 0.0
     injected_event: int = 0
+    rows: list[str] = field(default_factory=list)
     marked: int = 0
+    seen: list[str] = field(default_factory=list)
+    steady: dict[str, list[str]] = field(default_factory=dict)
+    switched_at: float = 0.0
     backup: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def do(self, step: Step) -> None:
         """One step: `{"propose": {…}}`. A word that is not known is noted, and nothing is done."""
@@ -101,6 +107,9 @@ def propose(
     first: int = 0,
     intent: str = "drill",
     every_s: float = 0.0,
+    updates: str = "",
+    model: Mapping[str, str] | None = None,
+    author: str = "",
     run: bool = True,
 ) -> None:
     """`count` write requests about `people_count` persons; `each` gives further changes fact by fact."""
@@ -110,11 +119,10 @@ def propose(
         whom = play.person(person + number % people_count)
         changes = {**(set or {}), **((each or [{}])[number % len(each or [{}])])}
         resource = people.fact(world, people.taken_as(world, fact, site), first + number, **changes)
-        subject = {"reference": f"Patient/{whom.id}"}
-        resource["patient" if resource["resourceType"] in ("AllergyIntolerance", "Immunization") else "subject"] = (
-            subject
-        )
-        request(play, resource, whom, to=site, by=by, hops=hops, intent=intent)
+        resource = people.about(resource, f"Patient/{whom.id}")
+        row = whom.at(site) if updates == "patient" else play.rows[-1] if updates == "chart" else updates
+        more = {name: value for name, value in (("updates", row), ("model", model), ("author", author)) if value}
+        request(play, resource, whom, to=site, by=by, hops=hops, intent=intent, **more)
         if every_s:
             world.pass_time(every_s)
     if run:
@@ -122,12 +130,21 @@ def propose(
 
 
 def request(
-    play: Play, resource: Resource, whom: Person, *, to: str, by: str = "", hops: int = 1, intent: str = "drill"
+    play: Play,
+    resource: Resource,
+    whom: Person,
+    *,
+    to: str,
+    by: str = "",
+    hops: int = 1,
+    intent: str = "drill",
+    **more: Any,
 ) -> None:
     """One write request on the queue, as a producer puts it there."""
     number = len(play.requests)
     origin = by or play.world.origin
-    wish = WriteRequest(to, intent, whom.id, resource, origin, f"{resource['resourceType']}/src-{number}", hops)
+    reference = f"{resource['resourceType']}/src-{number}"
+    wish = WriteRequest(to, intent, whom.id, resource, origin, reference, hops, **more)
     body = write_request.dump(wish)
     play.requests.append(body)
     play.world.queues["write"].put(body, group=f"{to}.{whom.id}", dedup=f"{number}")
@@ -145,13 +162,39 @@ def propose_again(play: Play, times: int = 1, run: bool = True) -> None:
         play.world.run(120.0)
 
 
-def approve(play: Play, who: str = "dr.rivera", site: str = "", most: int = 0, look: bool = True) -> None:
-    """A clinician opens and signs what waits for the site (`*`: for all)."""
+def approve(play: Play, who: str = "", site: str = "", most: int = 0, look: bool = True) -> None:
+    """Clinicians open and sign what waits for the site (`*`: for all): `who`, or two of them where two must sign."""
     for proposal in play.waiting(site)[: most or None]:
-        if look:
-            play.review(who, "GET", f"/proposals/{proposal.intent}")
-        play.review(who, "POST", f"/proposals/{proposal.intent}/approval", {"payload_hash": proposal.payload_hash})
+        for one in who.split() or ["dr.rivera", "dr.chen"]:
+            if look:
+                play.review(one, "GET", f"/proposals/{proposal.intent}")
+            body = {"payload_hash": proposal.payload_hash}
+            decided = play.review(one, "POST", f"/proposals/{proposal.intent}/approval", body)
+            if decided.get("state") != ProposalState.PROPOSED.value:
+                break
     snapshot(play)
+
+
+def batch_approve(play: Play, who: str = "dr.rivera") -> None:
+    """One signature for all that waits."""
+    items = [{"intent": one.intent, "payload_hash": one.payload_hash} for one in play.waiting()]
+    for one in items:
+        play.review(who, "GET", f"/proposals/{one['intent']}")
+    play.review(who, "POST", "/proposals/approvals", {"proposals": items})
+
+
+def switch(play: Play, scope: str = "ehr", off: bool = True) -> None:
+    """The safety officer stops writes: to the `ehr` under test, of a `kind/Observation`, of `all`."""
+    world = play.world
+    named = f"ehr/{world.target}" if scope == "ehr" else scope
+    thrown = Switch(named, "safety.officer", "drill", world.clock.now().isoformat())
+    (world.app.brakes.throw if off else world.app.brakes.release)(thrown)
+    play.switched_at = world.clock()
+
+
+def pace(play: Play, seconds: float = 0.5) -> None:
+    """From here on a worker takes so long for a message."""
+    play.world.pace = seconds
 
 
 def reject(play: Play, who: str = "dr.rivera", reason: str = "not needed", most: int = 0) -> None:
@@ -221,9 +264,9 @@ def chart_has(play: Play, fact: str = "vital", set: Mapping[str, Any] | None = N
     """A clinician has entered a fact in the EHR before."""
     world = play.world
     resource = people.fact(world, people.taken_as(world, fact, site or world.target), 0, **(set or {}))
-    subject = {"reference": play.person().at(site or world.target)}
-    resource["patient" if resource["resourceType"] in ("AllergyIntolerance", "Immunization") else "subject"] = subject
-    world.ask("POST", "/_sim/rows", resource, site)
+    resource = people.about(resource, play.person().at(site or world.target))
+    _, filed = world.ask("POST", "/_sim/rows", resource, site)
+    play.rows += filed["filed"]
 
 
 def mark(play: Play) -> None:
@@ -260,6 +303,37 @@ def unlink(play: Play, person: int = 0) -> None:
     world.run(0.0)
 
 
+def shown(play: Play, words: list[str], who: str = "dr.rivera") -> None:
+    """A reviewer opens what waits; which of the words they were shown is kept for the checks."""
+    for proposal in play.waiting():
+        text = json.dumps(play.review(who, "GET", f"/proposals/{proposal.intent}")).lower()
+        play.seen += [word for word in words if word in text]
+
+
+def steady(play: Play, site: str = "target", count: int = 20, minutes: float = 10.0) -> None:
+    """Facts at regular intervals, each signed a second later: the normal load of a site."""
+    world = play.world
+    named = site_named(world, site)
+
+    def ask(number: int) -> None:
+        propose(play, to=named, person=10 + number % 12, first=200 + number, run=False)
+
+    play.person(21)
+    for number in range(count):
+        at = number * minutes * 60 / count
+        world.later(at, partial(ask, number))
+        world.later(at + 1, partial(approve, play, site=named, look=False))
+
+
+def score_days(play: Play, days: int, values: list[float], model: Mapping[str, str]) -> None:
+    """A score every day, the values in turn; whatever waits is signed."""
+    for day in range(days):
+        change = {"valueQuantity.value": values[day % len(values)]}
+        propose(play, fact="score", intent="deterioration-risk", model=model, set=change, first=day)
+        approve(play)
+        play.world.pass_time(86400)
+
+
 def redeliver(play: Play) -> None:
     """SQS brings what was sent to the send queue once more."""
     queue = play.world.queues["send"]
@@ -275,8 +349,10 @@ def redrive(play: Play) -> None:
 
 STEPS: Mapping[str, Callable[..., None]] = {
     one.__name__: one
-    for one in (propose, propose_again, approve, reject, decide_at_once, run, pass_time, stall, inject, clear, edit,
-                chart_has, mark, snapshot, twin, unlink, redeliver, redrive)
+    for one in (
+        propose, propose_again, approve, batch_approve, reject, decide_at_once, run, pass_time, stall, pace, inject, clear,
+        edit, chart_has, mark, snapshot, twin, unlink, shown, steady, score_days, switch, redeliver, redrive,
+    )
 }  # fmt: skip
 
 

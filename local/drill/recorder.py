@@ -7,7 +7,7 @@ also where a worker can be killed, before or after a step, as SIGKILL would do i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headwater.errors import Retry
@@ -21,7 +21,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`what` is audit, ledger, notice, wire, answer, slow or killed; `intent` is empty where the port does not say it."""
+    """`what` is audit, ledger, notice, metric, wire, answer, slow or killed; `intent` is empty where nobody says it."""
 
     at: float
     what: str
@@ -37,6 +37,7 @@ class Timeline:
     events: list[Event] = field(default_factory=list)
     kill_at: dict[str, int] = field(default_factory=dict)
     sending: dict[str, Proposal] = field(default_factory=dict)
+    asked_at: float = 0.0
 
     def note(self, what: str, intent: str, **facts: Any) -> None:
         self.events.append(Event(self.clock(), what, intent, facts))
@@ -94,6 +95,35 @@ class RecordedProposals:
         return getattr(self._port, name)
 
 
+class RecordedWatch:
+    """`Watch`: each note at the drill's time."""
+
+    def __init__(self, port: Any, timeline: Timeline) -> None:
+        self._port, self._timeline = port, timeline
+
+    def note(self, step: str, outcome: str, *, milliseconds: float = 0.0, **ids: str | int | float) -> None:
+        if step == "ehr":  # a request whose answer was waited for on the drill's time, which no timer sees
+            milliseconds += (self._timeline.clock() - self._timeline.asked_at) * 1000
+        self._port.note(step, outcome, milliseconds=milliseconds, **ids)
+        self._timeline.note("metric", "", step=step, outcome=outcome, milliseconds=milliseconds, **ids)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+class RecordedNotices:
+    """`Notices`: who was told what."""
+
+    def __init__(self, port: Any, timeline: Timeline) -> None:
+        self._port, self._timeline = port, timeline
+
+    def tell(self, recipient: str, subject: str, lines: Any) -> None:
+        self._port.tell(recipient, subject, lines)
+        said = f"{subject} {' '.join(lines)}".lower()
+        self._timeline.note("notice", "", to=recipient, subject=subject, lines=list(lines),
+                            interruptive="urgent" in said or "stat" in said.split())  # fmt: skip
+
+
 class RecordedApi:
     """`EhrApi`: every call with its answer; a write is announced before its bytes leave."""
 
@@ -112,7 +142,11 @@ class RecordedApi:
             self._timeline.point(f"before:{name}")
             if write:
                 self._on_wire(self._ehr, next(value for value in args if isinstance(value, bytes)))
+            begun = self._timeline.asked_at = self._timeline.clock()
             answer: Answer = call(*args, **kwargs)
+            # What the adapter measured is real; what the EHR made us wait is the drill's time, which no timer sees.
+            waited = (self._timeline.clock() - begun) * 1000
+            answer = replace(answer, milliseconds=answer.milliseconds + waited)
             self._timeline.note("answer", "", ehr=self._ehr, name=name, write=write, status=answer.status,
                                 milliseconds=answer.milliseconds)  # fmt: skip
             self._timeline.point(f"after:{name}")

@@ -53,5 +53,5 @@ def read(path: Path) -> list[Scenario]:
     if path.is_dir():
         return [one for file in sorted(path.glob("*.json")) for one in read(file)]
     found = json.loads(path.read_text(encoding="utf-8"))
-    entries: Sequence[Mapping[str, Any]] = found["scenarios"] if "scenarios" in found else [found]
+    entries: Sequence[Mapping[str, Any]] = found.get("scenarios", [found])
     return [scenario_of(entry) for entry in entries]

@@ -31,7 +31,14 @@ from headwater.ports import AuditLog, EhrApi, EhrApis, Proposals, Queue, Watch
 from headwater.settings import Settings
 from local.drill.clock import DrillClock
 from local.drill.queues import DrillQueue, Message, Visibility
-from local.drill.recorder import Killed, RecordedApi, RecordedAudit, RecordedProposals, Timeline
+from local.drill.recorder import (
+    Killed,
+    RecordedApi,
+    RecordedAudit,
+    RecordedProposals,
+    RecordedWatch,
+    Timeline,
+)
 from local.ehrs.client import connect
 from local.ehrs.server import SimulatedEhr
 
@@ -81,8 +88,8 @@ class DrillApp(App):
 
     @cached_property
     def watch(self) -> Watch:
-        return PowertoolsWatch(Logger(service="headwater", level="INFO", location=None, stream=self._world.log,
-                                      logger_formatter=None))  # fmt: skip
+        logger = Logger(service="headwater", level="INFO", location=None, stream=self._world.log)
+        return RecordedWatch(PowertoolsWatch(logger), self._world.timeline)
 
 
 class BentEngine:
@@ -133,6 +140,7 @@ class World:
         self.agenda: list[tuple[float, Callable[[], None]]] = []
         self.kills = 0
         self.copies = 1
+        self.pace = 0.0
         self.audit_down_until = 0.0
         self.echo: Mapping[str, Any] | None = None
         self.echoed: set[str] = set()
@@ -176,7 +184,7 @@ class World:
     def run(self, seconds: float = 3 * 86400.0) -> None:
         """Let the workers work until nothing is left to do, or the time is over."""
         end = self.clock() + seconds
-        while True:
+        while self.clock() <= end:
             if self._work_once():
                 continue
             following = [self._due(), *(due for due, _ in self.agenda)]
@@ -212,6 +220,7 @@ class World:
         message = queue.receive()
         if message is None:
             return False
+        self.clock.advance(self.pace)
         rivals = [Thread(target=self._take, args=(queue, message, self._sandbox(name))) for _ in range(self.copies - 1)]
         rivals = rivals if name == "send" else []
         for rival in rivals:

@@ -1,13 +1,12 @@
 """Bad days on demand: faults in the drill's words, which turn what one request does into something else.
 
-`POST /_sim/faults {"fault": "drop_after_commit", "on": "POST Observation", "count": 1}`. `on` is a method, or a method
-and a resource type, or TOKEN; `count` is how many requests it hits (null: all, as for what is a state and no event);
-`seconds` is how long it lasts.
+`POST /_sim/faults {"fault": "drop_after_commit", "on": "POST Observation", "count": 1}`. `on` is a method (WRITE: POST or
+PUT), or a method and a resource type, or TOKEN; `count` is how many requests it hits (null: all, as for what is a state
+and no event); `seconds` is how long it lasts.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count as counter
@@ -52,12 +51,14 @@ class Fault:
     left: int | None
     until: float | None
     arguments: dict[str, Any]
+    taken: int = 0
 
     def hits(self, method: str, type_: str, now: float) -> bool:
         if self.left == 0 or (self.until is not None and now >= self.until):
             return False
         wanted = self.on.split()
-        return not wanted or (wanted[0] in ("*", method) and (len(wanted) == 1 or wanted[1] == type_))
+        methods = ("POST", "PUT") if wanted[:1] == ["WRITE"] else tuple(wanted[:1])
+        return not wanted or ((method in methods or methods == ("*",)) and (len(wanted) == 1 or wanted[1] == type_))
 
 
 class Faults:
@@ -68,6 +69,9 @@ class Faults:
         self._lock = Lock()
         self._numbers = counter(1)
         self._faults: list[Fault] = []
+        self._closed_until = 0.0
+        self.trespasses = 0  # requests that came while the EHR had said to wait
+        self.until_minute = False
 
     def add(self, wish: Mapping[str, Any]) -> Fault:
         """Raises ValueError for a fault or argument that this EHR cannot inject."""
@@ -79,7 +83,7 @@ class Faults:
         if not (count is None or type(count) is int) or not isinstance(wish.get("on", ""), str):
             raise ValueError("count is a whole number or null, on is text")
         until = None if seconds is None else self._clock() + float(seconds)
-        on = str(wish.get("on", _ON.get(name, "POST")))
+        on = str(wish.get("on", _ON.get(name, "WRITE")))
         fault = Fault(next(self._numbers), name, on, count, until, arguments)
         try:
             KNOWN[name](Effects(), arguments)
@@ -103,12 +107,26 @@ class Faults:
         """What befalls this request; each fault that hits is used up by one."""
         effects = Effects()
         with self._lock:
+            if self._clock() < self._closed_until:
+                self.trespasses += 1
+                return replace(effects, answer=(429, {}, outcome("throttled")))
             for fault in self._faults:
                 if fault.hits(method, type_, self._clock()):
-                    effects = KNOWN[fault.name](effects, fault.arguments)
+                    fault.taken += 1
+                    effects = KNOWN[fault.name](effects, {**fault.arguments, "nth": fault.taken})
                     fault.left = None if fault.left is None else fault.left - 1
             self._faults = [fault for fault in self._faults if fault.left != 0]
+            self._closed_until = max(self._closed_until, self._closes(effects))
         return effects
+
+    def _closes(self, effects: Effects) -> float:
+        """Until when a 429 shuts the door: as it says, or to the top of the minute where that is the EHR's rule."""
+        if not effects.answer or effects.answer[0] != 429:
+            return 0.0
+        said = effects.answer[1].get("Retry-After")
+        if said is not None:
+            return self._clock() + float(said)
+        return (self._clock() // 60 + 1) * 60 if self.until_minute else 0.0
 
 
 def outcome(code: str, *, vendor: str = "", text: str = "") -> Resource:
@@ -125,8 +143,8 @@ Arguments = Mapping[str, Any]
 
 
 def _latency(effects: Effects, a: Arguments) -> Effects:
-    """`ms`, or `p50_ms` and `p99_ms`: two requests in a hundred take the long time, so the 99th percentile is it."""
-    ms = a["ms"] if "ms" in a else a["p99_ms"] if random.random() < _SLOW_SHARE else a["p50_ms"]
+    """`ms`, or `p50_ms` and `p99_ms`: every fiftieth request takes the long time, so the 99th percentile is it."""
+    ms = a["ms"] if "ms" in a else a["p99_ms"] if a.get("nth", 1) % _SLOW_EVERY == 0 else a["p50_ms"]
     return replace(effects, wait=effects.wait + float(ms) / 1000)
 
 
@@ -186,8 +204,8 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
     "patient_merge_redirect": lambda e, a: replace(e, merged={**e.merged, str(a["from"]): str(a["to"])}),
     "masked_element": lambda e, a: replace(e, masked=(*e.masked, str(a.get("element", "value")))),
 }
-_SLOW_SHARE = 0.02
+_SLOW_EVERY = 50
 _ENTERED: Mapping[str, Any] = {"note": [{"text": "entered by a clinician meanwhile"}]}
-_ON = {"token_ttl": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*", "version_bump": "PUT",
-       "concurrent_clinician_edit": "PUT", "null_missing_fields": "PUT"}  # fmt: skip
+_ON = {"latency": "*", "token_ttl": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*",
+       "version_bump": "PUT", "concurrent_clinician_edit": "PUT", "null_missing_fields": "PUT"}  # fmt: skip
 _STATES = frozenset({"patient_merge_redirect", "masked_element", "null_missing_fields"})  # until they are cleared

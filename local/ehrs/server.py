@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class SimulatedEhr:
         self.sleep = sleep
         self.chart = Chart(data / f"{ehr.name}.sqlite", self.clock)
         self.faults = Faults(self.clock)
+        self.faults.until_minute = self.behaviour.limit_until_minute
         self._http = _Server(("127.0.0.1", port), _Handler)
         self._http.simulated = self
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -97,6 +99,14 @@ class SimulatedEhr:
             return Reply(200, self.rest.capabilities())
         return self._fhir(method, relative.strip("/").split("/"), query, headers, body)
 
+    def _waited(self, effects: Effects) -> Effects:
+        """After the wait. Where time is made up nobody hangs up by himself: the client's patience ends it here."""
+        patience = self.ehr.api.read_timeout_s if self.ehr.api and self.sleep is not time.sleep else float("inf")
+        self.sleep(min(effects.wait, patience))
+        if effects.wait < patience:
+            return effects
+        return replace(effects, drop_after=True, commit_in=effects.commit_in + effects.wait - patience)
+
     def _own(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """A request to the vendor's own API."""
         known = self.registrar.who(headers.get("authorization", ""))
@@ -105,8 +115,7 @@ class SimulatedEhr:
         route = self.vendor.route(method, path)
         if route is None:
             return Reply(404, {"error": "no such endpoint"})
-        effects = self.faults.take(method, route.type)
-        self.sleep(effects.wait)
+        effects = self._waited(self.faults.take(method, route.type))
         if route.operation is not None:
             return self.vendor.create(route, body, effects, known[0])
         return self.vendor.list(route, effects)
@@ -128,8 +137,7 @@ class SimulatedEhr:
         expected = self.ehr.api.headers.get("Content-Type", "application/fhir+json") if self.ehr.api else ""
         if method != "GET" and headers.get("content-type", "").partition(";")[0] != expected:
             return Reply(415, outcome("not-supported", text=f"expected {expected}"))
-        effects = self.faults.take(method, path[0])
-        self.sleep(effects.wait)
+        effects = self._waited(self.faults.take(method, path[0]))
         return self._do(method, path, query, headers, body, effects, client)
 
     def _do(
