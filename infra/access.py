@@ -10,6 +10,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_healthlake as healthlake
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 from infra.deployment import Deployment
@@ -76,3 +77,8 @@ def reads_secret(function: Function, secret: secretsmanager.ISecret) -> None:
 def sends(function: Function, queue: sqs.IQueue) -> None:
     """Sends to one queue; does not read it."""
     function.allow("sqs:SendMessage", on=[queue.queue_arn])
+
+
+def tells(function: Function, topic: sns.ITopic) -> None:
+    """Publishes to one topic; the key that it is encrypted with is every function's already."""
+    function.allow("sns:Publish", on=[topic.topic_arn])

@@ -57,12 +57,14 @@ class OutboundStack(Stack):
                 "HEADWATER_PROPOSALS_TABLE": data.proposals.table_name,
                 "HEADWATER_PERSONS_TABLE": data.persons.table_name,
                 "HEADWATER_AUDIT_BUCKET": data.audit.bucket_name,
+                "HEADWATER_NOTICES_TOPIC": data.alarms.topic_arn,
                 **environment,
             },
         )
         access.writes_rows(made, data.proposals)
         access.reads_rows(made, data.persons)
         access.keeps_objects(made, data.audit)
+        access.tells(made, data.alarms)
         return made
 
     def _propose(self) -> None:
@@ -79,8 +81,10 @@ class OutboundStack(Stack):
 
     def _review(self) -> None:
         keys = self._keys()
-        review = self._function("review", REVIEW_TIMEOUT, self._send_queue())
+        asked_again = {"HEADWATER_WRITE_QUEUE_URL": self.write.messages.queue_url}
+        review = self._function("review", REVIEW_TIMEOUT, {**self._send_queue(), **asked_again})
         access.sends(review, self.send.messages)
+        access.sends(review, self.write.messages)
         api = ReviewApi(
             self,
             "Api",

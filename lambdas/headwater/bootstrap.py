@@ -239,7 +239,7 @@ class App:
     def notices(self) -> Notices:
         from headwater.adapters.notices.sns import SnsNotices
 
-        return SnsNotices(clients.client("sns"), self.settings.notices_topic)
+        return SnsNotices(clients.sns(), self.settings.notices_topic)
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -237,6 +237,15 @@ class Grade:
     evidence: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """What an EMPI outside says of one record: SAME is its person `link_id`, in the EMPI's own numbering; POSSIBLE is for
+    its stewards; DIFFERENT is nobody that it knows."""
+
+    grade: Grade
+    link_id: str = ""
+
+
 # -------------------------------------------------------------------------------------------------------- outbound
 
 
@@ -307,7 +316,7 @@ class Proposal:
 
     An update changes the row `target`, which was `base` when it was proposed, in the version that `seen` names;
     `changes` are the paths it changes. `tier` is the row of the policy, `approvers` how many must sign, `approvals` who
-    has, `author` who may not. `flags` are codes of what a reviewer must know, `alike` references of rows like it.
+    has, `role_signed` the role that one of them had to have, `author` who may not. `flags` are codes of what a reviewer must know, `alike` references of rows like it.
     `fingerprint` finds the fact again whatever ids and units it comes with. `request` is the wish as it came, and `said`
     are the EHR's own words: both may be PHI, and stay in the ledger.
     """
@@ -345,6 +354,7 @@ class Proposal:
     tier: str = ""
     approvers: int = 1
     approvals: tuple[str, ...] = ()
+    role_signed: str = ""
     author: str = ""
     flags: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()

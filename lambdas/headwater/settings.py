@@ -24,6 +24,7 @@ class Settings:
     send_queue_url: str
     ehr_secret_prefix: str
     salt_secret: str = ""
+    notices_topic: str = ""
     keys_prefix: str = "/headwater/keys/"
 
     @classmethod
@@ -42,5 +43,6 @@ class Settings:
             send_queue_url=env.get("HEADWATER_SEND_QUEUE_URL", ""),
             ehr_secret_prefix=env.get("HEADWATER_EHR_SECRET_PREFIX", "headwater/ehrs/"),
             salt_secret=env.get("HEADWATER_SALT_SECRET", ""),
+            notices_topic=env.get("HEADWATER_NOTICES_TOPIC", ""),
             keys_prefix=env.get("HEADWATER_KEYS_PREFIX", "/headwater/keys/"),
         )

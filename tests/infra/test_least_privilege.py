@@ -29,15 +29,16 @@ EVERY_ROLE = {
     "kms:ReEncrypt*",
 }
 LEDGER = READS_ROWS | WRITES_ROWS | OBJECTS
+OUTBOUND = LEDGER | {"sns:Publish"}
 ALLOWED = {
     "ingest": LEDGER
     | CONSUMES
     | {"sqs:SendMessage", "healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"}
     | {"secretsmanager:GetSecretValue"},
-    "propose": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
-    "review": LEDGER | {"sqs:SendMessage"},
+    "propose": OUTBOUND | CONSUMES | {"secretsmanager:GetSecretValue"},
+    "review": OUTBOUND | {"sqs:SendMessage"},
     "keys": {"ssm:GetParameter"},
-    "send": LEDGER | CONSUMES | {"secretsmanager:GetSecretValue"},
+    "send": OUTBOUND | CONSUMES | {"secretsmanager:GetSecretValue"},
 }
 
 # What a call of boto3 needs (Service Authorization Reference). A new call in an adapter needs a line here.
@@ -51,6 +52,7 @@ CALLS = {
     "update_item": {"dynamodb:UpdateItem"},
     "get_object": {"s3:GetObject"},
     "list_objects_v2": {"s3:ListBucket"},
+    "publish": {"sns:Publish"},
     "put_object": {"s3:PutObject"},
     "change_message_visibility_batch": {"sqs:ChangeMessageVisibility"},
     "send_message": {"sqs:SendMessage"},

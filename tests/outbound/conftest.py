@@ -14,13 +14,15 @@ from headwater.ehrs import Ehr, load
 from headwater.ehrs.engines import engine_for
 from headwater.formats import write_request
 from headwater.model import Person, Proposal, ProposalState, Resource, SourceRecord, WriteRequest
+from headwater.outbound.policy import WritePolicy, load_write_policy
 from headwater.outbound.propose import Propose
 from headwater.outbound.review import Review, Reviewer
 from headwater.outbound.send import Send
+from headwater.outbound.terms import Terms
 from headwater.persons.policy import MatchingPolicy, load_policy
 from headwater.persons.traits import traits_of
 from headwater.templates.engine import Engine
-from tests.fakes import FakeAuditLog, FakeClock, FakeProposals, FakeQueue, FakeWatch
+from tests.fakes import FakeAuditLog, FakeBrakes, FakeClock, FakeNotices, FakeProposals, FakeQueue, FakeWatch
 from tests.outbound.chart_ehr import ChartEhr
 
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
@@ -51,26 +53,34 @@ class Desk:
     proposals: FakeProposals = field(default_factory=FakeProposals)
     audit: FakeAuditLog = field(default_factory=FakeAuditLog)
     queue: FakeQueue = field(default_factory=FakeQueue)
+    brakes: FakeBrakes = field(default_factory=FakeBrakes)
+    notices: FakeNotices = field(default_factory=FakeNotices)
+    write_queue: FakeQueue = field(default_factory=FakeQueue)
+    rules: WritePolicy = field(default_factory=lambda: load_write_policy(MAPPINGS))
+    terms: Terms = field(default_factory=lambda: Terms(MAPPINGS))
     watch: FakeWatch = field(default_factory=FakeWatch)
 
     def propose(self, body: str) -> Proposal:
         step = Propose(
             ehrs=self.ehrs, engine_for=self.engine_for, apis=lambda _: self.chart, index=self.persons,
-            policy=self.policy, proposals=self.proposals, audit=self.audit, watch=self.watch, clock=self.clock,
+            policy=self.policy, rules=self.rules, terms=self.terms, proposals=self.proposals, brakes=self.brakes,
+            audit=self.audit, notices=self.notices, watch=self.watch, clock=self.clock,
         )  # fmt: skip
         return step(body)
 
     @property
     def review(self) -> Review:
         return Review(
-            proposals=self.proposals, audit=self.audit, index=self.persons, send_queue=self.queue, watch=self.watch,
+            proposals=self.proposals, audit=self.audit, index=self.persons, rules=self.rules,
+            write_queue=self.write_queue, send_queue=self.queue, notices=self.notices, watch=self.watch,
             clock=self.clock,
         )  # fmt: skip
 
     def send(self, intent: str, *, receives: int = 1) -> Proposal:
         step = Send(
-            ehrs=self.ehrs, apis=lambda _: self.chart, index=self.persons, policy=self.policy,
-            proposals=self.proposals, audit=self.audit, watch=self.watch, clock=self.clock,
+            ehrs=self.ehrs, apis=lambda _: self.chart, index=self.persons, policy=self.policy, rules=self.rules,
+            proposals=self.proposals, brakes=self.brakes, audit=self.audit, notices=self.notices, watch=self.watch,
+            clock=self.clock,
         )  # fmt: skip
         return step(intent, receives=receives)
 

@@ -119,12 +119,13 @@ def test_a_third_ehr_that_joins_changes_nothing(desk: Desk) -> None:
 def test_two_reviewers_at_once_make_one_decision(desk: Desk) -> None:
     proposal = desk.propose(wish())
     first = replace(proposal, state=ProposalState.REJECTED, version=proposal.version + 1)
-    stale = desk.proposals.get
-    desk.proposals.get = lambda intent: proposal  # both have read before either writes
+    answers = [proposal, first]  # both have read before either writes
+    known = desk.proposals.get
+    desk.proposals.get = lambda intent: answers.pop(0)
     desk.proposals.move(first, expected_version=proposal.version)
-    with pytest.raises(Retry, match=r"ledger\.conflict"):
+    with pytest.raises(Refuse, match=r"review\.already_decided.*REJECTED"):
         desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
-    desk.proposals.get = stale
+    desk.proposals.get = known
     assert desk.proposals.rows[proposal.intent].state is ProposalState.REJECTED
     assert desk.send(proposal.intent).state is ProposalState.REJECTED
     assert desk.chart.posts == 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from headwater.ehrs import Operations
 from headwater.errors import Retry
 from headwater.model import Answer, ProposalState
 from headwater.outbound.send import lease_of
@@ -168,11 +169,20 @@ def test_a_row_that_says_something_else_needs_a_human(desk: Desk) -> None:
     assert any(path.startswith("Observation.valueQuantity") for path in filed.differences)
 
 
-def test_what_is_lost_beside_the_meaning_is_reported(desk: Desk) -> None:
+def test_what_is_lost_beside_the_meaning_is_looked_at_by_a_person(desk: Desk) -> None:
     desk.chart.drops = ("note",)
     filed = desk.send(desk.approved().intent)
-    assert filed.state is ProposalState.FILED
+    assert (filed.state, filed.reason) == (ProposalState.NEEDS_HUMAN, "send.undeclared_loss")
     assert filed.differences == ("Observation.note[0]",)
+
+
+def test_what_the_profile_says_is_lost_was_known_when_it_was_signed(desk: Desk) -> None:
+    ehr = desk.ehrs[TARGET]
+    operation = replace(ehr.operation("Observation"), losses=("Observation.note",))
+    desk.ehrs = {**desk.ehrs, TARGET: replace(ehr, write={"Observation": Operations(create=operation)})}
+    desk.chart.drops = ("note",)
+    filed = desk.send(desk.approved().intent)
+    assert (filed.state, filed.differences) == (ProposalState.FILED, ("Observation.note[0]",))
 
 
 def test_an_approval_that_waited_too_long_is_not_sent(desk: Desk) -> None:

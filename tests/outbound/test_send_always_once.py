@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -59,10 +60,8 @@ def test_at_most_one_row_per_intent(
     desk.chart.faults = list(faults)
     intent = desk.approved().intent
     calls = [0]
-    mortal = Desk(
-        desk.ehrs, desk.policy, desk.persons, Mortal(desk.chart, deaths, calls), desk.engine_for, desk.clock,
-        Mortal(desk.proposals, deaths, calls), Mortal(desk.audit, deaths, calls), desk.queue, desk.watch,
-    )  # fmt: skip
+    ports = ("chart", "proposals", "audit", "brakes")
+    mortal = replace(desk, **{name: Mortal(getattr(desk, name), deaths, calls) for name in ports})
     _deliver_until_final(desk, mortal, intent, settles)
     rows, posts = len(desk.chart.rows) + len(desk.chart.late), desk.chart.posts
     state = desk.proposals.rows[intent].state

@@ -60,3 +60,7 @@ def ssm() -> Any:
 
 def sqs() -> Any:
     return client("sqs")
+
+
+def sns() -> Any:
+    return client("sns")

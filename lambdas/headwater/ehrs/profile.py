@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from headwater.ehrs.conditions import Condition
 from headwater.ehrs.operation import Operation, Operations, Rows
 from headwater.ehrs.published import Published
-from headwater.ehrs.reactions import Reaction, RetryRow, react
+from headwater.ehrs.reactions import Reaction, RetryRow, react, retry_after
 from headwater.errors import Quarantine, Refuse
 from headwater.model import Answer, Resource
 
@@ -122,6 +123,20 @@ class Api:
     read_timeout_s: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often an EHR may be asked: `requests` in `seconds`, all our workers together, reads and tokens included. A
+    429 that names no time ends with the next full `seconds` of the clock where it `resets` so, else after `seconds`."""
+
+    requests: int
+    seconds: int = 60
+    resets: bool = False
+
+    def until_reset(self, now: datetime) -> int:
+        """Seconds to wait after a 429 without Retry-After."""
+        return self.seconds - int(now.timestamp()) % self.seconds + 1 if self.resets else self.seconds
+
+
 # ------------------------------------------------------------------------------------------------------------- EHR
 
 
@@ -158,6 +173,7 @@ class Ehr:
     patient: PatientIdentity = field(default_factory=PatientIdentity)
     feed: Feed = UNDECLARED
     api: Api | None = None
+    pace: Pace | None = None
     site: Mapping[str, str] = field(default_factory=dict)
     write: Mapping[str, Operations] = field(default_factory=dict)
     rows: Mapping[str, Rows] = field(default_factory=dict)
@@ -190,3 +206,7 @@ class Ehr:
     def react(self, answer: Answer, operation: Operation) -> Reaction:
         """What its answer to that write means; see `reactions`."""
         return react(answer, success=operation.success, rows=self.retry)
+
+    def wait_of(self, answer: Answer, now: datetime) -> int:
+        """Seconds that a 429 asks for: what it says itself, else what the EHR's pace says."""
+        return retry_after(answer, self.pace.until_reset(now) if self.pace else None)

@@ -32,7 +32,8 @@ class RetryRow:
     """A line of the retry table where an EHR differs from the default; the first that fits counts.
 
     `status` 0 is any. `issue` is compared with OperationOutcome.issue.code and issue.details.coding.code; `text` is
-    sought, case ignored, in issue.diagnostics and issue.details.text.
+    sought, case ignored, in issue.diagnostics and issue.details.text. `hold = "code"`: what has the same code would be
+    answered the same, and is held until a person lets it go.
     """
 
     then: Next
@@ -40,6 +41,7 @@ class RetryRow:
     issue: tuple[str, ...] = ()
     text: str = ""
     wait_s: int | None = None
+    hold: str = ""
 
     def fits(self, status: int, outcome: Resource) -> bool:
         if self.status and self.status != status:
@@ -52,14 +54,18 @@ class RetryRow:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """`next` with the seconds to wait (None: the sender's own back-off) and the EHR's issue codes, never its texts."""
+    """`next` with the seconds to wait (None: the sender's own back-off), the EHR's issue codes, what to hold after it,
+    and the EHR's own words, which may be PHI."""
 
     next: Next
     wait_s: int | None = None
     codes: tuple[str, ...] = ()
+    hold: str = ""
+    said: str = ""
 
 
 DEFAULT_WAIT_S = 60
+LONGEST_SAID = 1000
 _DEFAULT = {
     401: Next.WAIT,  # the adapter has already tried a fresh token: our registration is broken, not the request
     408: Next.VERIFY,
@@ -101,10 +107,19 @@ def react(answer: Answer, *, success: Sequence[int], rows: Sequence[RetryRow]) -
     if not row and 200 <= answer.status < 300 and {"error", "fatal"} & set(values(outcome, "issue.severity")):
         then = Next.FAIL
     wait_s = row.wait_s if row else None
-    return Reaction(then, _retry_after(answer, wait_s) if then is Next.WAIT else wait_s, issue_codes(outcome))
+    said = "; ".join(
+        str(text) for text in (*values(outcome, "issue.diagnostics"), *values(outcome, "issue.details.text"))
+    )
+    return Reaction(
+        then,
+        retry_after(answer, wait_s) if then is Next.WAIT else wait_s,
+        issue_codes(outcome),
+        row.hold if row else "",
+        said[:LONGEST_SAID],
+    )
 
 
-def _retry_after(answer: Answer, otherwise: int | None) -> int:
+def retry_after(answer: Answer, otherwise: int | None) -> int:
     """Seconds of Retry-After (RFC 9110 §10.2.3); its HTTP-date form is not used by any known EHR."""
     said = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
     return int(said) if said.isdecimal() else otherwise or DEFAULT_WAIT_S

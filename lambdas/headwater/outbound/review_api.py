@@ -1,4 +1,4 @@
-"""The review API: HTTP to `outbound.review` and back. Four routes, JSON, documented in `docs/review-api.md`.
+"""The review API: HTTP to `outbound.review` and back. Six routes, JSON, documented in `docs/review-api.md`.
 
 The reviewer is who the JWT authorizer says, never what the request says. Answers hold PHI (the payload is what must be
 looked at), so they are never cached and never logged.
@@ -18,10 +18,14 @@ from headwater.outbound.review import Review, Reviewer
 Event = dict[str, Any]
 _STATUS_OF = {
     "review.not_a_clinician": 403,
+    "review.own_proposal": 403,
+    "review.role_missing": 403,
     "review.unknown": 404,
     "review.route_unknown": 404,
     "review.other_bytes": 409,
     "review.already_decided": 409,
+    "review.flags_not_seen": 409,
+    "review.not_over": 409,
     "review.identity_changed": 409,
     "review.expired": 410,
 }
@@ -53,11 +57,16 @@ class ReviewApi:
                 return as_json(self._review.show(reviewer, intent))
             case ("POST", "proposals", intent, "approval"):
                 body = _body(event)
-                return as_json(self._review.approve(reviewer, intent, str(body.get("payload_hash", ""))))
+                seen = _texts(body, "flags")
+                return as_json(self._review.approve(reviewer, intent, str(body.get("payload_hash", "")), seen=seen))
             case ("POST", "proposals", intent, "rejection"):
                 body = _body(event)
                 reason = str(body.get("reason", ""))
                 return as_json(self._review.reject(reviewer, intent, str(body.get("payload_hash", "")), reason))
+            case ("POST", "proposals", intent, "request"):
+                return as_json(self._review.ask_again(reviewer, intent))
+            case ("POST", "approvals"):
+                return {"approvals": self._review.approve_batch(reviewer, _approvals(_body(event)))}
             case _:
                 raise Refuse("review.route_unknown", place="path", hint="see docs/review-api.md")
 
@@ -81,10 +90,20 @@ def as_json(proposal: Proposal, *, payload: bool = True) -> Event:
         "reason": proposal.reason,
         "filed_ref": proposal.filed_ref,
         "differences": list(proposal.differences),
+        "tier": proposal.tier,
+        "approvers": proposal.approvers,
+        "approvals": list(proposal.approvals),
+        "author": proposal.author,
+        "flags": list(proposal.flags),
+        "alike": list(proposal.alike),
+        "updates": proposal.target,
+        "changes": list(proposal.changes),
     }
     if payload and proposal.payload:
         shown["payload"] = proposal.payload.decode()
         shown["resource"] = orjson.loads(proposal.fact or proposal.payload)
+        shown["base"] = orjson.loads(proposal.base) if proposal.base else None
+        shown["said"] = proposal.said
     return shown
 
 
@@ -112,6 +131,20 @@ def _body(event: Event) -> Event:
     if not isinstance(body, dict):
         raise Refuse("review.body_malformed", place="body", hint="send a JSON object")
     return body
+
+
+def _texts(body: Event, name: str) -> list[str]:
+    value = body.get(name, [])
+    if not isinstance(value, list):
+        raise Refuse("review.body_malformed", place=name, hint="send a list")
+    return [str(one) for one in value]
+
+
+def _approvals(body: Event) -> list[tuple[str, str]]:
+    wanted = body.get("approvals")
+    if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
+        raise Refuse("review.body_malformed", place="approvals", hint="send a list of {intent, payload_hash}")
+    return [(str(one.get("intent", "")), str(one.get("payload_hash", ""))) for one in wanted]
 
 
 def _answer(status: int, body: object) -> Event:

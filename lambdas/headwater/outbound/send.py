@@ -7,24 +7,42 @@ chart first and resends at most once, after the EHR's longest time to commit. FI
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 
 from headwater.ehrs import Ehr, Next, Operation, Reaction
 from headwater.errors import Refuse, Retry
-from headwater.model import Answer, Proposal, ProposalState, Resource
-from headwater.outbound import chart
+from headwater.model import Answer, Brake, Proposal, ProposalState, Resource, Switch
+from headwater.outbound import chart, proof
+from headwater.outbound.braked import BrakedApi
 from headwater.outbound.gates.identity import identity
-from headwater.outbound.gates.loop import marker_of
-from headwater.outbound.gates.surface import surface
+from headwater.outbound.gates.surface import known_ehr, surface
+from headwater.outbound.gates.switches import CODE, code_scope, pace, scopes, switches
+from headwater.outbound.ledger import SENDER, Ledger
+from headwater.outbound.policy import WritePolicy
 from headwater.persons.policy import MatchingPolicy
-from headwater.ports import AuditLog, Clock, EhrApi, EhrApis, PersonIndex, Proposals, Watch
+from headwater.ports import AuditLog, Brakes, Clock, EhrApi, EhrApis, Notices, PersonIndex, Proposals, Watch
 
 MOST_ATTEMPTS = 2
 PATIENCE_FOR_APPROVAL = 8  # tries of five seconds: longer than an API call may take to write its decision
 LONGEST_WAIT_S = 3600  # SQS would allow 12 hours; an EHR that is back should not wait that long for us
+REQUESTS = 4  # of one write: the patient, the look, the write, the read-back
+STALE_S = 5  # a switch that was looked at so long ago is looked at again before bytes leave
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One proposal on its way: how its EHR takes it, and what held it when this began."""
+
+    ehr: Ehr
+    operation: Operation
+    api: EhrApi
+    fact: Resource
+    brake: Brake
+    began: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +53,11 @@ class Send:
     apis: EhrApis
     index: PersonIndex
     policy: MatchingPolicy
+    rules: WritePolicy
     proposals: Proposals
+    brakes: Brakes
     audit: AuditLog
+    notices: Notices
     watch: Watch
     clock: Clock
 
@@ -55,62 +76,91 @@ class Send:
             if receives > PATIENCE_FOR_APPROVAL:
                 return proposal
             raise Retry("send.not_yet_approved", place=intent, after=5)
-        ehr, operation = surface(self.ehrs, proposal.ehr, proposal.resource_type)
-        api = self.apis(ehr.name)
-        match proposal.state:
-            case ProposalState.APPROVED:
-                return self._first_try(proposal, ehr, operation, api)
-            case ProposalState.SENDING if self.clock().isoformat() < proposal.lease_until:
-                raise Retry("send.leased", place=intent, after=int(lease_of(ehr).total_seconds()))
-            case ProposalState.ACCEPTED_BY_EHR:
-                return self._read_back(proposal, operation, api)
-            case _:
-                return self._verify(proposal, ehr, operation, api)
+        approved = proposal.state is ProposalState.APPROVED
+        fault = proof.unsound(proposal, self.clock()) if approved else None
+        if fault is not None:
+            return self._stop(proposal, *fault)
+        job = self._job(proposal)
+        if approved:
+            return self._first_try(proposal, job)
+        if proposal.state is ProposalState.SENDING and self.clock().isoformat() < proposal.lease_until:
+            raise Retry("send.leased", place=intent, after=int(lease_of(job.ehr).total_seconds()))
+        if proposal.state is ProposalState.ACCEPTED_BY_EHR:
+            return self._read_back(proposal, job)
+        return self._verify(proposal, job)
+
+    def _job(self, proposal: Proposal) -> _Job:
+        """Raises Retry('send.ehr_closed') before anything is asked of an EHR that wants to be left alone."""
+        ehr = known_ehr(self.ehrs, proposal.ehr)
+        operation = surface(ehr, proposal.resource_type, proposal.target)
+        fact: Resource = orjson.loads(proposal.fact or proposal.payload)
+        began = self.clock()
+        brake = self.brakes.look(ehr.name, self._scopes(proposal, fact), began)
+        if brake.closed_s > 0:
+            raise Retry("send.ehr_closed", place=ehr.name, after=max(int(brake.closed_s) + 1, 1))
+        api = BrakedApi(self.apis(ehr.name), ehr, self.brakes, self.rules.budget, self.clock, brake.failures)
+        return _Job(ehr, operation, api, fact, brake, began)
 
     # ------------------------------------------------------------------------------------------------ before bytes
 
-    def _first_try(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
+    def _first_try(self, proposal: Proposal, job: _Job) -> Proposal:
         """The last questions, with the chart as it is now: in time, the same patient, not there already?"""
-        objection = self._objection(proposal, ehr, api)
+        attempts, at = proof.sent_before(self.audit, proposal.intent, MOST_ATTEMPTS)
+        if attempts > proposal.attempts:  # the ledger was restored from before the write, or died before it
+            behind = self._move(
+                proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.ledger_behind", attempts=attempts, sent_at=at
+            )
+            return self._verify(behind, job)
+        self._within_pace(proposal, job)
+        objection = self._objection(proposal, job)
         if objection is not None:
-            return self._move(proposal, objection[0], reason=objection[1])
-        looked = self._look(proposal, operation, api)
-        if looked is None:
-            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.patient_moved")
-        payload, rows = looked
-        mine = chart.ours(rows, marker_of(proposal.intent))
-        if mine is not None:  # the ledger was restored from before the write: adopt the row, write nothing
-            return self._adopt(proposal, mine, operation, api)
-        if any(chart.same_fact(row, payload) for row in rows):
+            return self._stop(proposal, *objection)
+        found = self._look(proposal, job)
+        if found.moved or found.changed:
+            return self._reviewed_again(proposal, found)
+        if found.mine is not None and not proposal.target:
+            return self._adopt(proposal, found.mine, job)
+        if found.same is not None:
             return self._move(proposal, ProposalState.ALREADY_PRESENT, reason="send.same_fact_in_chart")
-        return self._write(proposal, ehr, operation, api)
+        return self._write(proposal, job)
 
-    def _objection(self, proposal: Proposal, ehr: Ehr, api: EhrApi) -> tuple[ProposalState, str] | None:
-        """Why these bytes must not leave now, first time or again: too late, or not certainly the same patient."""
+    def _objection(self, proposal: Proposal, job: _Job) -> tuple[ProposalState, str] | None:
+        """Why these bytes must not leave now, first time or again: too late, no place for the code, another patient.
+
+        Raises Retry('send.switched_off') where a person has stopped them.
+        """
         if self.clock().isoformat() >= proposal.expires_at:
             return ProposalState.EXPIRED, "send.expired"
+        if any(one.scope.startswith(CODE) for one in job.brake.switches):
+            return ProposalState.NEEDS_HUMAN, "send.code_held"
+        switches(job.brake, proposal.ehr, self._patience(proposal.decided_at, least=30))
+        who = (proposal.person_id, proposal.origin_ehr, job.ehr)
         try:
-            who = identity(proposal.person_id, proposal.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
+            found = identity(*who, index=self.index, api=job.api, policy=self.policy)
         except Refuse as refusal:
             return ProposalState.NEEDS_HUMAN, refusal.code
-        if (who.link, who.patient_ref) != (proposal.link, proposal.patient_ref):
+        if (found.link, found.patient_ref) != (proposal.link, proposal.patient_ref):
             return ProposalState.NEEDS_HUMAN, "send.identity_changed"
         return None
 
-    def _look(self, proposal: Proposal, operation: Operation, api: EhrApi) -> tuple[Resource, list[Resource]] | None:
-        """The payload and the chart's rows like it; None when the EHR points elsewhere, for the patient was merged."""
-        payload: Resource = orjson.loads(proposal.fact or proposal.payload)
-        answer, rows = chart.rows_like(payload, operation, api)
-        if 300 <= answer.status < 400:
-            return None
-        if answer.status != 200:
-            raise self._unreadable(proposal, "search", answer)
-        return payload, rows
+    def _within_pace(self, proposal: Proposal, job: _Job) -> None:
+        """Raises Retry('send.paced') when the EHR has been asked enough for now."""
+        per_s, burst = pace(job.ehr, self.rules.budget)
+        wait = self.brakes.take(job.ehr.name, cost=REQUESTS, per_s=per_s, burst=burst, now=self.clock())
+        if wait:
+            # Many wait for the same budget: who has waited for long comes back less often, up to an hour.
+            after = max(int(wait) + 1, self._patience(proposal.decided_at, least=1) // 2)
+            raise Retry("send.paced", place=job.ehr.name, after=min(after, LONGEST_WAIT_S))
 
-    def _unreadable(self, proposal: Proposal, what: str, answer: Answer) -> Retry:
-        hint = f"{what} answered {answer.status}"
-        after = self._patience(proposal.decided_at, least=30)
-        return Retry("send.chart_unreadable", place=proposal.ehr, hint=hint, after=after)
+    def _scopes(self, proposal: Proposal, fact: Resource) -> tuple[str, ...]:
+        return scopes(proposal.ehr, proposal.resource_type, proposal.purpose, proposal.patient_ref, fact)
+
+    def _look(self, proposal: Proposal, job: _Job) -> proof.Found:
+        try:
+            return proof.look(proposal, job.fact, job.operation, job.api)
+        except Retry as unread:
+            raise Retry(unread.code, place=proposal.ehr, hint=unread.hint,
+                        after=self._patience(proposal.decided_at, least=30)) from None  # fmt: skip
 
     def _patience(self, since: str, *, least: int) -> int:
         """Seconds until the next look: as long again as it has lasted already, up to an hour. The twenty looks that
@@ -120,138 +170,144 @@ class Send:
 
     # ------------------------------------------------------------------------------------------------------- bytes
 
-    def _write(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
+    def _write(self, proposal: Proposal, job: _Job) -> Proposal:
         now = self.clock()
+        if (now - job.began).total_seconds() > STALE_S:
+            brake = self.brakes.look(job.ehr.name, self._scopes(proposal, job.fact), now)
+            switches(brake, proposal.ehr, self._patience(proposal.decided_at, least=30))
+        hourly = self.rules.budget.patient_writes_per_h
+        of_patient = f"{proposal.ehr}/{proposal.patient_ref}"
+        wait = self.brakes.take(of_patient, cost=1, per_s=hourly / 3600, burst=hourly, now=now)
+        if wait:
+            raise Retry("send.patient_budget", place=proposal.ehr, after=min(int(wait) + 1, LONGEST_WAIT_S))
         proposal = self._move(
             proposal,
             ProposalState.SENDING,
             attempts=proposal.attempts + 1,
             sent_at=now.isoformat(),
-            lease_until=(now + lease_of(ehr)).isoformat(),
+            lease_until=(now + lease_of(job.ehr)).isoformat(),
         )
-        answer = api.create(proposal.resource_type, proposal.payload, patient=proposal.patient_ref)
-        reaction = ehr.react(answer, operation)
+        if proposal.target:
+            answer = job.api.update(proposal.target, proposal.payload, seen=proposal.seen)
+        else:
+            answer = job.api.create(proposal.resource_type, proposal.payload, patient=proposal.patient_ref)
+        reaction = job.ehr.react(answer, job.operation)
         self.watch.note(
             "send", reaction.next.value, milliseconds=answer.milliseconds, ehr=proposal.ehr, status=answer.status
         )
-        return self._after(reaction, answer, proposal, operation, api)
+        return self._after(reaction, answer, proposal, job)
 
-    def _after(
-        self, reaction: Reaction, answer: Answer, proposal: Proposal, operation: Operation, api: EhrApi
-    ) -> Proposal:
+    def _after(self, reaction: Reaction, answer: Answer, proposal: Proposal, job: _Job) -> Proposal:
         said = " ".join((f"send.{reaction.next}", str(answer.status), *reaction.codes))
         match reaction.next:
             case Next.READ_BACK:
-                reference = _location(answer, proposal.resource_type)
+                reference = proposal.target or proof.location(answer, proposal.resource_type)
                 accepted = self._move(proposal, ProposalState.ACCEPTED_BY_EHR, filed_ref=reference, reason=said)
-                return self._read_back(accepted, operation, api)
+                return self._read_back(accepted, job)
             case Next.VERIFY | Next.COMPARE:
                 # Where the EHR says that it has the row already, a resend is out of the question.
                 attempts = MOST_ATTEMPTS if reaction.next is Next.COMPARE else proposal.attempts
-                self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason=said, attempts=attempts)
-                raise Retry("send.outcome_unknown", place=proposal.ehr, after=min(30, operation.max_commit_window_s))
+                self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason=said, attempts=attempts, said=reaction.said)
+                raise Retry(
+                    "send.outcome_unknown", place=proposal.ehr, after=min(30, job.operation.max_commit_window_s)
+                )
             case Next.RESEND | Next.WAIT:
                 # Nothing was looked at over there, so that this was no attempt.
                 self._move(proposal, ProposalState.APPROVED, attempts=proposal.attempts - 1, reason=said)
-                wait_s = min(reaction.wait_s or self._patience(proposal.decided_at, least=30), LONGEST_WAIT_S)
+                wait_s = min(self._wait_of(reaction, answer, proposal, job), LONGEST_WAIT_S)
                 raise Retry(f"send.{reaction.next}", place=proposal.ehr, after=wait_s)
             case Next.FAIL:
-                return self._move(proposal, ProposalState.FAILED, reason=said)
+                if reaction.hold == "code":
+                    self._hold_code(proposal, job, said)
+                return self._move(proposal, ProposalState.FAILED, reason=said, said=reaction.said)
             case Next.REVIEW | Next.STEWARD:
-                return self._move(proposal, ProposalState.NEEDS_HUMAN, reason=said)
+                now = self._look(proposal, job) if reaction.next is Next.REVIEW and proposal.target else proof.NOTHING
+                changed = {"differences": now.differences, "said": reaction.said}
+                return self._stop(proposal, ProposalState.NEEDS_HUMAN, said, **changed)
+
+    def _wait_of(self, reaction: Reaction, answer: Answer, proposal: Proposal, job: _Job) -> int:
+        """Seconds until the next try; an EHR that asks to wait is left alone by everybody."""
+        if reaction.next is not Next.WAIT:
+            return reaction.wait_s or self._patience(proposal.decided_at, least=30)
+        throttled = answer.status == 429
+        wait_s = job.ehr.wait_of(answer, self.clock()) if throttled else reaction.wait_s or 0
+        self.brakes.close(job.ehr.name, self.clock() + timedelta(seconds=wait_s))
+        return wait_s or self._patience(proposal.decided_at, least=30)
+
+    def _hold_code(self, proposal: Proposal, job: _Job, said: str) -> None:
+        """What has the same code would be refused the same: it is held until a person has mended the EHR's build."""
+        for token in sorted(chart.codes_of(job.fact)):
+            scope = code_scope(proposal.ehr, proposal.resource_type, token)
+            self.brakes.throw(Switch(scope, SENDER, said, self.clock().isoformat()))
 
     # ------------------------------------------------------------------------------------------------- after bytes
 
-    def _verify(self, proposal: Proposal, ehr: Ehr, operation: Operation, api: EhrApi) -> Proposal:
+    def _verify(self, proposal: Proposal, job: _Job) -> Proposal:
         """Nobody knows whether the row is there: look; resend only once the EHR cannot be committing any more."""
-        looked = self._look(proposal, operation, api)
-        if looked is None:
-            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.patient_moved")
-        payload, rows = looked
-        mine = chart.ours(rows, marker_of(proposal.intent))
-        same = next((row for row in rows if chart.same_fact(row, payload)), None)
-        if mine is None and same is not None and operation.marker:  # somebody else's row: ours would bear the marker
+        found = self._look(proposal, job)
+        if found.mine is None and found.same is not None and job.operation.marker and not proposal.target:
+            # Somebody else's row: ours would bear the marker.
             return self._move(proposal, ProposalState.ALREADY_PRESENT, reason="send.same_fact_in_chart")
-        if row := mine or same:
-            return self._adopt(proposal, row, operation, api)
-        window_ends = datetime.fromisoformat(proposal.sent_at) + timedelta(seconds=operation.max_commit_window_s)
+        if row := found.mine or found.same:
+            return self._adopt(proposal, row, job)
+        if found.moved or found.changed:
+            return self._reviewed_again(proposal, found)
+        window_ends = datetime.fromisoformat(proposal.sent_at) + timedelta(seconds=job.operation.max_commit_window_s)
         left = (window_ends - self.clock()).total_seconds()
         if left > 0:
             if proposal.state is not ProposalState.OUTCOME_UNKNOWN:
                 self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.sender_died")
             raise Retry("send.outcome_unknown", place=proposal.ehr, after=int(min(60, left)) + 1)
         # It may be there all the same: what must not be sent again is for a person to look into.
-        if proposal.attempts >= MOST_ATTEMPTS or self._objection(proposal, ehr, api) is not None:
-            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.outcome_not_provable")
-        return self._write(proposal, ehr, operation, api)
+        if proposal.attempts >= MOST_ATTEMPTS or self._objection(proposal, job) is not None:
+            return self._stop(proposal, ProposalState.NEEDS_HUMAN, "send.outcome_not_provable")
+        self._within_pace(proposal, job)
+        return self._write(proposal, job)
 
-    def _adopt(self, proposal: Proposal, row: Resource, operation: Operation, api: EhrApi) -> Proposal:
+    def _adopt(self, proposal: Proposal, row: Resource, job: _Job) -> Proposal:
         reference = f"{row['resourceType']}/{row['id']}"
         found = self._move(proposal, ProposalState.ACCEPTED_BY_EHR, filed_ref=reference, reason="send.found_in_chart")
-        return self._read_back(found, operation, api)
+        return self._read_back(found, job)
 
-    def _read_back(self, proposal: Proposal, operation: Operation, api: EhrApi) -> Proposal:
-        payload: Resource = orjson.loads(proposal.fact or proposal.payload)
-        row = self._row(proposal, operation, api)
+    def _read_back(self, proposal: Proposal, job: _Job) -> Proposal:
+        row = proof.row_of(proposal, job.fact, job.operation, job.api)
         if row is None:
             since = proposal.sent_at or proposal.decided_at
-            if self.clock() < datetime.fromisoformat(since) + timedelta(seconds=operation.verify_within_s):
-                raise Retry("send.not_readable_yet", place=proposal.ehr, after=self._patience(since, least=15))
-            return self._move(proposal, ProposalState.NEEDS_HUMAN, reason="send.not_in_chart")
-        differences = chart.differences(row, payload)
+            deadline = datetime.fromisoformat(since) + timedelta(seconds=job.operation.verify_within_s)
+            left = (deadline - self.clock()).total_seconds()
+            if left > 0:
+                after = min(self._patience(since, least=15), int(left) + 1)
+                raise Retry("send.not_readable_yet", place=proposal.ehr, after=after)
+            return self._stop(proposal, ProposalState.NEEDS_HUMAN, "send.not_in_chart")
+        differences = chart.differences(row, job.fact)
         # What the profile says the EHR drops was known to the reviewer; startswith(()) is False.
-        lost = tuple(path for path in differences if not path.startswith(operation.losses))
-        filed_ref = f"{row['resourceType']}/{row['id']}"
-        if any(chart.is_safety(path) for path in lost):
-            return self._move(
-                proposal, ProposalState.NEEDS_HUMAN, reason="send.chart_differs", differences=lost, filed_ref=filed_ref
-            )
+        lost = tuple(path for path in differences if not path.startswith(job.operation.losses))
+        reference = f"{row['resourceType']}/{row['id']}"
+        if lost:
+            reason = "send.chart_differs" if any(map(chart.is_safety, lost)) else "send.undeclared_loss"
+            return self._stop(proposal, ProposalState.NEEDS_HUMAN, reason, differences=lost, filed_ref=reference)
         return self._move(
-            proposal, ProposalState.FILED, reason="send.read_back", differences=differences, filed_ref=filed_ref
+            proposal, ProposalState.FILED, reason="send.read_back", differences=differences, filed_ref=reference
         )
 
-    def _row(self, proposal: Proposal, operation: Operation, api: EhrApi) -> Resource | None:
-        """The chart's row: by the reference the EHR gave, else by our marker."""
-        if proposal.filed_ref:
-            answer = api.read(proposal.filed_ref)
-            if answer.status == 200:
-                return answer.body
-            if answer.status in (404, 410):
-                return None
-            raise self._unreadable(proposal, "read", answer)
-        _, rows = self._look(proposal, operation, api) or ({}, [])
-        return chart.ours(rows, marker_of(proposal.intent))
+    # -------------------------------------------------------------------------------------------------- the ledger
 
-    def _move(self, proposal: Proposal, state: ProposalState, **changes: object) -> Proposal:
-        """Audit first, then the ledger: what cannot be recorded does not happen."""
-        moved: Proposal = replace(proposal, state=state, version=proposal.version + 1, **changes)  # type: ignore[arg-type]
-        self.audit.append(
-            moved.intent,
-            {
-                "event": state.value.lower(),
-                "at": self.clock().isoformat(),
-                "who": "send",
-                "attempt": moved.attempts,
-                "payload": moved.payload_hash,
-                "reason": moved.reason,
-                "filed": moved.filed_ref,
-            },
-        )
-        self.proposals.move(moved, expected_version=proposal.version)
-        return moved
+    def _reviewed_again(self, proposal: Proposal, found: proof.Found) -> Proposal:
+        reason = "send.patient_moved" if found.moved else "send.chart_changed"
+        return self._stop(proposal, ProposalState.NEEDS_HUMAN, reason, differences=found.differences)
+
+    def _stop(self, proposal: Proposal, state: ProposalState, reason: str, **changes: Any) -> Proposal:
+        """An end that a person must see to; of an incident somebody is told at once."""
+        if reason.partition(" ")[0] in proof.INCIDENTS:
+            self.notices.tell("safety", f"Headwater: {reason}", [f"{proposal.ehr} {proposal.intent}"])
+            self.watch.note("alert", reason, ehr=proposal.ehr, intent=proposal.intent)
+        return self._move(proposal, state, reason=reason, **changes)
+
+    def _move(self, proposal: Proposal, state: ProposalState, **changes: Any) -> Proposal:
+        return Ledger(self.proposals, self.audit, self.clock).move(proposal, state, **changes)
 
 
 def lease_of(ehr: Ehr) -> timedelta:
     """How long a sender alone has the intent once its bytes may leave: a token, then the write, each at its slowest."""
     slowest = ehr.api.connect_timeout_s + ehr.api.read_timeout_s if ehr.api else 0.0
     return timedelta(seconds=2 * slowest + 10)
-
-
-def _location(answer: Answer, resource_type: str) -> str:
-    """`Observation/123` by the Location header (FHIR R4 http.html#create) or the body; empty if neither tells."""
-    location = next((v for k, v in answer.headers.items() if k.lower() in ("location", "content-location")), "")
-    parts = location.split("/_history/")[0].rstrip("/").split("/")
-    if resource_type in parts[-2:-1]:
-        return f"{resource_type}/{parts[-1]}"
-    body = answer.body or {}
-    return f"{resource_type}/{body['id']}" if body.get("resourceType") == resource_type and body.get("id") else ""

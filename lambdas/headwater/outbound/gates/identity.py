@@ -42,7 +42,7 @@ def identity(
     # One of the person's records that contradicts what the EHR says now is enough to stop.
     grade = grade_person(profile_of(traits_of(patient), policy), person, policy)
     if grade.verdict is not Verdict.SAME or grade.confidence < CERTAIN:
-        hint = f"confidence below {CERTAIN}; a steward must look at the link"
+        hint = f"{grade.confidence:.4f} is below {CERTAIN}; a steward must look: {', '.join(grade.evidence)}"
         raise Refuse("identity.not_certain", place="person", hint=hint)
     return Identity(f"Patient/{patient['id']}", link_of(person, origin, ehr.name), grade, patient)
 
@@ -59,7 +59,7 @@ def link_of(person: Person, origin: str, to: str) -> str:
 def _identifier_at(person: Person, ehr: Ehr) -> Identifier:
     """The one id under which the EHR knows the person."""
     system = ehr.patient.identifier_system
-    records = [record for record in person.records if record.ehr == ehr.name]
+    records = [record for record in person.records if record.ehr == ehr.name and not record.retired]
     ids = {one for record in records for one in record.traits.identifiers if one.system == system}
     if not ids:
         raise Refuse("identity.not_at_ehr", place="person", hint="this EHR has sent no record of the person")
@@ -77,8 +77,23 @@ def _patient_at(ehr: Ehr, identifier: Identifier, api: EhrApi) -> Resource:
     if answer.status != 200:
         raise Refuse("identity.search_refused", place=ehr.name, hint=f"Patient search answered {answer.status}")
     found: list[Resource] = [entry["resource"] for entry in (answer.body or {}).get("entry", []) if "resource" in entry]
-    patients = [one for one in found if one.get("resourceType") == "Patient" and one.get("active", True)]
+    patients = [one for one in found if one.get("resourceType") == "Patient" and _is_current(one)]
+    if any(not _bears(one, identifier) for one in patients):
+        # A number means something only with who gave it: the same digits at another tenant are another human.
+        hint = "the EHR answered with a patient who does not bear the identifier that was asked for"
+        raise Refuse("identity.other_identifier", place=ehr.name, hint=hint)
     if len(patients) != 1:
         hint = f"{len(patients)} patients carry the identifier at the EHR; there must be one"
         raise Refuse("identity.patient_not_found" if not patients else "identity.ambiguous", place=ehr.name, hint=hint)
     return patients[0]
+
+
+def _is_current(patient: Resource) -> bool:
+    """Not retired, and not merged into another (FHIR R4 patient.html#merging)."""
+    merged = any(link.get("type") == "replaced-by" for link in patient.get("link", []))
+    return bool(patient.get("active", True)) and not merged
+
+
+def _bears(patient: Resource, identifier: Identifier) -> bool:
+    held = patient.get("identifier", [])
+    return any((one.get("system"), one.get("value")) == (identifier.system, identifier.value) for one in held)

@@ -8,8 +8,13 @@ from headwater.ehrs import Ehr, Operation
 from headwater.errors import Refuse
 
 
-def surface(ehrs: Mapping[str, Ehr], ehr: str, resource_type: str) -> tuple[Ehr, Operation]:
-    """The EHR and how it takes a create of this type (FHIR R4 http.html#create)."""
-    if ehr not in ehrs:
+def known_ehr(ehrs: Mapping[str, Ehr], name: str) -> Ehr:
+    """Raises Refuse('propose.ehr_unknown')."""
+    if name not in ehrs:
         raise Refuse("propose.ehr_unknown", place="to", hint="name a folder under mappings/ehrs")
-    return ehrs[ehr], ehrs[ehr].operation(resource_type, "create")
+    return ehrs[name]
+
+
+def surface(ehr: Ehr, resource_type: str, target: str = "") -> Operation:
+    """How the EHR takes a new row of this type, or a change of the row `target` (FHIR R4 http.html#create, #update)."""
+    return ehr.operation(resource_type, "update" if target else "create")
