@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from local.cli import convert, drill, ehrs, empi, lint, quarantine, review, run, send, stack, templates, try_out
+from local.cli import audit, convert, drill, ehrs, empi, lint, quarantine, review, run, send, stack, templates, try_out
 from local.target import NotRunning
 
 EPILOG = """\
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (run, stack, send, quarantine, review, drill, empi, ehrs, convert, try_out, lint, templates):
+    for group in (run, stack, send, quarantine, review, audit, drill, empi, ehrs, convert, try_out, lint, templates):
         group.add(commands)
     return top
 

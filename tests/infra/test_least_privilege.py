@@ -52,6 +52,7 @@ CALLS = {
     "update_item": {"dynamodb:UpdateItem"},
     "get_object": {"s3:GetObject"},
     "list_objects_v2": {"s3:ListBucket"},
+    "list_object_versions": {"s3:ListBucket"},  # by people who check the log, not by functions
     "publish": {"sns:Publish"},
     "put_object": {"s3:PutObject"},
     "change_message_visibility_batch": {"sqs:ChangeMessageVisibility"},

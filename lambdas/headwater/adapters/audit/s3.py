@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -57,6 +57,30 @@ class S3AuditLog:
         entries = [self._entry(key) for key in self._keys(chain)]
         verify(chain, entries)
         return entries
+
+    def chains(self) -> Iterator[str]:
+        """Every chain that was ever begun, for whoever checks them all."""
+        last = ""
+        with calling(_UNAVAILABLE):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix="audit/")
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    chain = found["Key"].removeprefix("audit/").rpartition("/")[0]
+                    if chain != last:
+                        yield chain
+                    last = chain
+
+    def disturbed(self, chain: str) -> tuple[str, ...]:
+        """Keys of entries that somebody tried to write over or to delete: an entry has one version, for good."""
+        seen: dict[str, int] = {}
+        with calling(_UNAVAILABLE):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self._bucket, Prefix=f"audit/{chain}/"
+            )
+            for page in pages:
+                for found in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    seen[found["Key"]] = seen.get(found["Key"], 0) + 1
+        return tuple(key for key, versions in seen.items() if versions > 1)
 
     def _put(self, chain: str, sealed: Mapping[str, object]) -> bool:
         with calling(_UNAVAILABLE):
