@@ -27,6 +27,7 @@ class LocalTimes:
         return {
             "local_datetime": self.date_time,
             "local_instant": self.instant,
+            "local_start": self.start,
             "local_clock": self.clock,
             "interval": self.interval,
             "parse_date": parse_date,
@@ -50,6 +51,11 @@ class LocalTimes:
         except ValueError:
             return None
         return (moment.astimezone(self._zone) if moment.tzinfo else moment).strftime(str(pattern))
+
+    def start(self, value: Any) -> str | None:
+        """FHIR instant at which what the time says began: of a day its midnight."""
+        moment = times.read(_text(value))
+        return moment.aware(self._zone).isoformat() if moment else None
 
     def interval(self, value: Any) -> dict[str, str] | None:
         """FHIR Period of a CDA IVL_TS (`low`, `high`; a lone `value` or `center` is when it began). An end before the

@@ -53,7 +53,7 @@ class Moment:
         return self._written(self.aware(default)) if len(self.parts) >= 5 else None
 
     def _written(self, aware: datetime) -> str:
-        zone = aware.isoformat(timespec="seconds")[19:]
+        zone = aware.isoformat(timespec="seconds")[19:25]  # a zone of 1880 has seconds, which FHIR has no room for
         fraction = f".{self.fraction}" if self.fraction else ""
         return (
             f"{aware:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + fraction + ("Z" if zone == "+00:00" and self.zone else zone)
