@@ -64,11 +64,13 @@ def microsoft(put: Put) -> Callable[..., str]:
 
 @pytest.fixture
 def microsoft_json(put: Put) -> Callable[..., Any]:
-    """One Microsoft template's JSON object, post-processed."""
+    """One Microsoft template's JSON object, post-processed: by objects, and the same by text."""
 
     def value(source: str, parts: dict[str, str] | None = None, **data: Any) -> Any:
         engine = Engine([put(root=source, **(parts or {}))], dialect="microsoft")
-        return bundle.parse(engine.write("root", data, "value"), "root")
+        built = bundle.merged(engine.build("root", data))
+        assert built == bundle.parse(engine.write("root", data, "value"), "root")
+        return built
 
     return value
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headwater.templates import runtime
+from headwater.templates import runtime, tidy
 from headwater.templates.compiler import Compiler
 from headwater.templates.filters import STANDARD, Filter, registry
 from headwater.templates.parser import Parser
@@ -21,6 +21,10 @@ class Dialect:
     names: Mapping[str, Any]  # the globals of compiled code, besides its filters and partials
     state: type[runtime.State] = runtime.State
     guard: Callable[[Any], str] | None = None  # from a summary: the variable without which nothing is written
+    read: Callable[[str, str], Any] = tidy.parse  # JSON text and its template's name to the value
+    builder: Callable[[], Any] | None = (
+        None  # gives what compiles the fast way; a function, so that it is imported late
+    )
     wrap: Callable[[Any, str, Any], Any] | None = None  # engine, template, function: the function to use
 
     def extended(self, functions: Mapping[str, Callable[..., Any]]) -> Dialect:

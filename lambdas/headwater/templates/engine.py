@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from headwater.errors import HeadwaterError
-from headwater.templates import tidy
+from headwater.templates.building.linker import Linked
+from headwater.templates.building.position import Unbuildable
 from headwater.templates.dialects import dialect as dialect_named
 from headwater.templates.errors import (
     LIMIT,
@@ -26,6 +27,7 @@ from headwater.templates.errors import (
 )
 from headwater.templates.limits import Limits
 from headwater.templates.loader import CodeCache, Folders
+from headwater.templates.nodes import Template
 from headwater.templates.program import TEXT, VALUE, Program
 
 Function = Callable[[Any, dict[str, Any], list[str]], None]
@@ -55,11 +57,13 @@ class Engine:
         self.version = version
         self.dialect = dialect_named(dialect).extended(filters or {})
         self.folders = Folders(folders, limits.source)
-        self._cache = CodeCache(cache)
+        self.cache = CodeCache(cache)
         self.codes: dict[str, dict[str, dict[str, str]]] = {}  # Microsoft's code maps, by name and code
         self.dependence: Any = None  # the Microsoft dialect's knowledge of what its templates depend on
         self._functions: dict[tuple[str, str], Function] = {}
         self._programs: dict[tuple[str, str], tuple[Program, CodeType]] = {}
+        self._roots: dict[tuple[str, tuple[str, ...]], Linked | Literal[False]] = {}
+        self._trees: dict[str, Template] = {}
         self._schemas: dict[str, Any] = {}
 
     def render(self, name: str, variables: Mapping[str, Any]) -> str:
@@ -69,15 +73,31 @@ class Engine:
     def build(self, name: str, variables: Mapping[str, Any]) -> Any:
         """A template that is JSON text with tags, as its JSON value: outputs are escaped by where they stand, spare
         commas are forgiven, empty members and items are dropped."""
-        return tidy.parse(self.write(name, variables, VALUE), name)
+        linked = self._linked(name, tuple(sorted(variables)))
+        if linked is not None:
+            try:
+                return self._run(lambda: linked.function(self.dialect.state(self.limits, self), dict(variables)))
+            except Unbuildable:
+                pass
+        return self.dialect.read(self.write(name, variables, VALUE), name)
 
     def write(self, name: str, variables: Mapping[str, Any], mode: str) -> str:
         """A template's raw text in a mode; JSON text still has its commas marked, `tidy` reads it."""
+        return str(self._run(lambda: self._written(name, variables, mode)))
+
+    def _written(self, name: str, variables: Mapping[str, Any], mode: str) -> str:
+        out: list[str] = []
+        state = self.dialect.state(self.limits, self)
+        self.function(name, mode)(state, dict(variables), out)
+        return state.join(out)
+
+    @staticmethod
+    def _run(task: Callable[[], Any]) -> Any:
+        """Run compiled code; whatever it raises is a Quarantine with its place."""
         try:
-            out: list[str] = []
-            state = self.dialect.state(self.limits, self)
-            self.function(name, mode)(state, dict(variables), out)
-            return state.join(out)
+            return task()
+        except Unbuildable:
+            raise
         except HeadwaterError as error:  # also what a format's or an EHR's filters raise on purpose
             if not error.place:
                 error.place = _place(error.__traceback__)
@@ -102,10 +122,7 @@ class Engine:
 
     def _load(self, name: str, mode: str) -> Function:
         program, code = self._compiled(name, mode)
-        names = dict(self.dialect.names)
-        names[_PROGRAM] = program
-        for number, each in enumerate(program.filters):
-            names[f"F{number}"] = self.dialect.filters[each].function
+        names = self.names_for(program)
         for number, (partial, partial_mode) in enumerate(program.partials):
             names[f"P{number}"] = self._link(names, str(number), partial, partial_mode)
             names[f"N{number}"] = ""
@@ -113,13 +130,31 @@ class Engine:
         function: Function = names["template"]
         return self.dialect.wrap(self, name, function) if self.dialect.wrap else function
 
+    def names_for(self, program: Program) -> dict[str, Any]:
+        """The globals of a program's code, but for its partials."""
+        names = {**self.dialect.names, _PROGRAM: program}
+        for number, each in enumerate(program.filters):
+            names[f"F{number}"] = self.dialect.filters[each].function
+        return names
+
+    def _linked(self, name: str, names: tuple[str, ...]) -> Linked | None:
+        """The fast way of a root template, if it has one."""
+        known = self._roots.get((name, names))
+        if known is None:
+            try:
+                known = Linked(self, name, names) if self.dialect.builder else False
+            except Unbuildable:
+                known = False
+            self._roots[name, names] = known
+        return known or None
+
     def _compiled(self, name: str, mode: str) -> tuple[Program, CodeType]:
         """The program of a template and its code, from the cache or compiled now."""
         if (name, mode) in self._programs:
             return self._programs[name, mode]
         source = self.folders.read(name)
         key = CodeCache.key(self.dialect.name, name, mode, source)
-        found = self._cache.get(key)
+        found = self.cache.get(key)
         if found is None:
             program = self.program(name, mode, source)
             try:
@@ -127,7 +162,7 @@ class Engine:
             except (SyntaxError, RecursionError, MemoryError, OverflowError):
                 raise TemplateError(SYNTAX, place=f"{name}.liquid", hint="blocks are nested too deeply") from None
             found = program, code
-            self._cache.put(key, program, code)
+            self.cache.put(key, program, code)
         self._programs[name, mode] = found
         return found
 
@@ -157,6 +192,12 @@ class Engine:
         text = self.folders.read(name) if source is None else source
         template = self.dialect.parser(name, text).parse()
         return self.dialect.compiler(template, mode, self.dialect.filters).compile()
+
+    def tree(self, name: str) -> Template:
+        """A template's syntax tree, parsed once."""
+        if name not in self._trees:
+            self._trees[name] = self.dialect.parser(name, self.folders.read(name)).parse()
+        return self._trees[name]
 
     def check(self, name: str, mode: str = VALUE) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Compile a template without running it: the filters it uses, and the templates it names."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from headwater.templates.errors import LimitReached
 
 CHECK_EVERY = 64  # loop turns and partial calls between two looks at the clock
+TURN = 256  # what built code pays for a turn or partial at least, in characters of its own source
+SLICE = CHECK_EVERY * TURN
 _LISTS = 100  # written to at the same time: the output, captures, partials
 LARGE = 1024  # strings at least this long are charged one by one; shorter ones are bounded by turns x source size
 
@@ -35,7 +37,10 @@ class Limits:
 class Meter:
     """One render's use of its limits. `tick` is called once per loop turn and partial call, so it must be cheap."""
 
-    __slots__ = ("_ends", "_pieces", "_seen", "_turns_left", "_until_check", "depth", "limits", "work_left")
+    __slots__ = (
+        *("_budget", "_ends", "_pieces", "_seen", "_turns_left", "_until_check"),
+        *("depth", "left", "limits", "work_left"),
+    )
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -45,6 +50,8 @@ class Meter:
         self._turns_left = limits.turns
         self._until_check = CHECK_EVERY
         self._pieces = 0
+        self.left = SLICE
+        self._budget = min(4 * limits.output, TURN * limits.turns)
         self._seen: dict[int, tuple[int, int]] = {}  # lists written to: how many pieces were measured, and their length
 
     def tick(self, out: list[str]) -> None:
@@ -70,6 +77,15 @@ class Meter:
         self._pieces = len(out)
         if characters > self.limits.output:
             raise LimitReached(f"output is longer than {self.limits.output} characters")
+
+    def pay(self) -> None:
+        """Built code takes what it may write, and `TURN` for each turn at least, from `left`; this fills it again."""
+        self._budget -= SLICE - self.left
+        self.left = SLICE
+        if self._budget < 0:
+            raise LimitReached(f"output, loop turns or partials above {self.limits.output} and {self.limits.turns}")
+        if time.monotonic() > self._ends:
+            raise LimitReached(f"took more than {self.limits.seconds:g} s")
 
     def join(self, out: list[str]) -> str:
         """The text written, if it is not too long; measured before it is joined."""

@@ -15,12 +15,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
 from headwater.templates.errors import MISSING, SYNTAX, TemplateError
 from headwater.templates.program import Program
 
 SUFFIX = ".liquid"
-_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)*\Z")
+# A name may come out of a message (MSH-9), and no file system has longer ones.
+_NAME = re.compile(r"[\w.-]{1,200}(?:/[\w.-]{1,200})*\Z")
 
 
 class Folders:
@@ -97,22 +99,32 @@ class CodeCache:
         return hashlib.sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()
 
     def get(self, key: str) -> tuple[Program, CodeType] | None:
-        if self._folder is None:
+        found = self.load(key)
+        if found is None:
             return None
-        try:
-            name, mode, filters, partials, places, summary, code = marshal.loads((self._folder / key).read_bytes())
-        except (OSError, ValueError, EOFError, TypeError):
-            return None
+        name, mode, filters, partials, places, summary, code = found
         return Program(name, mode, "", filters, partials, places, summary), code
 
     def put(self, key: str, program: Program, code: CodeType) -> None:
+        told = program.name, program.mode, program.filters, program.partials, program.places, program.summary
+        self.save(key, (*told, code))
+
+    def load(self, key: str) -> Any:
+        """Plain data or code that was kept; None if there is none that can be read."""
+        if self._folder is None:
+            return None
+        try:
+            return marshal.loads((self._folder / key).read_bytes())
+        except (OSError, ValueError, EOFError, TypeError):
+            return None
+
+    def save(self, key: str, value: Any) -> None:
         if self._folder is None:
             return
-        told = program.name, program.mode, program.filters, program.partials, program.places, program.summary
-        temporary = self._folder / f"{key}.{id(code)}.new"
+        temporary = self._folder / f"{key}.{id(value)}.new"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(marshal.dumps((*told, code)))
+            temporary.write_bytes(marshal.dumps(value))
             temporary.replace(self._folder / key)
         except OSError:
             self._folder = None  # read-only: what is compiled now stays in memory

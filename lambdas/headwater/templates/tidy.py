@@ -33,6 +33,14 @@ def decode(text: str) -> Any:
     return pruned(_decoder.raw_decode(text)[0])
 
 
+def exactly(text: str) -> Any:
+    """The JSON value that all of a text is; ValueError if it is none."""
+    value, end = _decoder.raw_decode(text)
+    if end != len(text):
+        raise ValueError("more than one value")
+    return pruned(value)
+
+
 def collapse(text: str) -> str:
     """Spare structural commas removed, the others made commas again; empty objects between two commas go too."""
     parts: list[str] = []

@@ -21,6 +21,11 @@ _TOKEN = re.compile(
 
 
 def parse(text: str, template: str) -> Any:
+    """The JSON object of a rendered template, its entries merged."""
+    return merged(read(text, template))
+
+
+def read(text: str, template: str) -> dict[str, Any]:
     """The JSON object of a rendered template; Quarantine `convert.json` if it is none."""
     try:
         value = tidy.decode(tidy.collapse(text))
@@ -28,7 +33,7 @@ def parse(text: str, template: str) -> Any:
         value = _carefully(text.replace(MARK, ","), template)
     if not isinstance(value, dict):
         _refuse(template)
-    return merged(value)
+    return value
 
 
 def _carefully(text: str, template: str) -> Any:

@@ -12,7 +12,6 @@ from headwater.templates.engine import Engine
 from headwater.templates.errors import MISSING, TemplateError
 from headwater.templates.limits import Limits
 from headwater.templates.microsoft import bundle, ccda, hl7text, hl7v2
-from headwater.templates.program import VALUE
 
 HL7V2, CCDA, JSON, STU3, HL7V2_OUT = "Hl7v2", "Ccda", "Json", "Stu3ToR4", "FhirToHl7v2"
 _CODES = {HL7V2: "CodeSystem/CodeSystem.json", CCDA: "ValueSet/ValueSet.json"}
@@ -45,13 +44,13 @@ class Converter:
         Raises Quarantine: `convert.input` for data that cannot be read, `convert.template_*` and `convert.json` for
         the templates, all with their place."""
         variables = self._data(text)
-        value = bundle.parse(self.engine.write(root, variables, VALUE), root)
+        value = bundle.merged(self.engine.build(root, variables))
         return hl7text.written(value, root) if self.format == HL7V2_OUT else value
 
     def convert_and_report(self, text: str, root: str) -> tuple[Any, tuple[str, ...]]:
         """The same, and what of an HL7 v2 message no template read (`OBX-17.1`)."""
         message = hl7v2.parse(text)
-        value = bundle.parse(self.engine.write(root, {"hl7v2data": message}, VALUE), root)
+        value = bundle.merged(self.engine.build(root, {"hl7v2data": message}))
         return value, message.unread()
 
     def _data(self, text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from headwater.templates.dialects import NAMES, Dialect
 from headwater.templates.errors import FilterError
-from headwater.templates.microsoft import mergediff, runtime
+from headwater.templates.microsoft import bundle, mergediff, runtime
 from headwater.templates.microsoft.compiler import MicrosoftCompiler
 from headwater.templates.microsoft.filters import FILTERS
 from headwater.templates.microsoft.memo import Dependence, memoised
@@ -26,6 +26,13 @@ def wrap(engine: Any, name: str, function: runtime.Function) -> runtime.Function
     return function if found is None else memoised(function, *found)
 
 
+def builder() -> Any:
+    """What compiles the fast way: only where no cache has its code."""
+    from headwater.templates.microsoft.building import build
+
+    return build
+
+
 MICROSOFT = Dialect(
     "microsoft",
     MicrosoftParser,
@@ -40,6 +47,8 @@ MICROSOFT = Dialect(
         "refused": refused,
     },
     runtime.MicrosoftState,
+    read=bundle.read,
+    builder=builder,
     guard=lambda summary: str(summary[0]) if summary else "",
     wrap=wrap,
 )

@@ -17,7 +17,7 @@ from headwater.templates.microsoft.flow import BATCHES
 from headwater.templates.program import TEXT, VALUE
 
 Key = tuple[Any, ...]
-_COMPARE = {
+COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
     "<": "less({}, {})",
@@ -31,7 +31,7 @@ _COMPARE = {
     "hasvalue": "has_value({}, {})",
 }
 # Filters that give nil for nil, whatever their arguments: not called then.
-_NIL_STAYS = frozenset(
+NIL_STAYS = frozenset(
     {
         *("append", "prepend", "replace", "remove", "upcase", "downcase", "strip", "lstrip", "rstrip", "truncate"),
         *("capitalize", "escape", "escape_special_chars", "unescape_special_chars", "to_json_string"),
@@ -130,7 +130,7 @@ class ExpressionCompiler(Compiler):
             return f"refused({call.name!r})"
         function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
         first = "s, " if known.metered else ""
-        if call.name not in _NIL_STAYS:
+        if call.name not in NIL_STAYS:
             return f"{function}({', '.join([first + value, *map(self.value, call.arguments)])})"
         sure, local = dict(self._live), self.new("z")
         arguments = ", ".join([first + local, *map(self.value, call.arguments)])
@@ -163,7 +163,7 @@ class ExpressionCompiler(Compiler):
                 return special
             if isinstance(right, nodes.Literal):
                 return _constant(operator, left, right.value)
-        return _COMPARE[operator].format(left, self.value(right))
+        return COMPARE[operator].format(left, self.value(right))
 
 
 def _key(node: nodes.Path) -> Key:

@@ -10,8 +10,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from headwater.templates.building.runtime import (
+    MISSING,
+    kept,
+    missing,
+    missing_value,
+    second_value,
+    told,
+    unescaped,
+    whole,
+)
 from headwater.templates.errors import FilterError, LimitReached
-from headwater.templates.limits import Limits
+from headwater.templates.limits import LARGE, Limits
 from headwater.templates.microsoft.hl7v2 import Drop, SafeList
 from headwater.templates.microsoft.values import equal, integer, is_drop, order, shown
 from headwater.templates.runtime import ForLoop, State
@@ -199,9 +209,21 @@ def spread(value: Any) -> Iterable[Any]:
 
 def evaluated(state: State, out: list[str]) -> str | None:
     """The result of `evaluate`: trimmed, and nil if nothing is left."""
-    text = out[0] if len(out) == 1 else "".join(out)
+    return trimmed(state, out[0] if len(out) == 1 else "".join(out))
+
+
+def trimmed(state: State, text: str) -> str | None:
+    """The same of a text that is put together already."""
     state.charge(len(text))
     return text.strip() or None
+
+
+def plain(state: State, value: Any) -> str:
+    """An output that is a whole JSON string, as JSON reads it: `\\"` in data is a quotation mark."""
+    text = value if value.__class__ is str else shown(value)
+    if len(text) >= LARGE:
+        state.left -= len(text)
+    return unescaped(mended(text)) if "\\" in text else text
 
 
 def batch(
@@ -238,13 +260,15 @@ def bind(state: MicrosoftState, variables: dict[str, Any], name: str) -> tuple[A
 
 NAMES: dict[str, Any] = {
     "Drop": Drop,
+    "MISSING": MISSING,
     "text": shown,
     "ForLoop": ForLoop,
     **{
         each.__name__: each
         for each in (
             *(get, at, is_empty, less, less_or_equal, greater, greater_or_equal, contains, starts_with, ends_with),
-            *(has_key, has_value, mended, span, turns, spread, evaluated, batch, equal),
+            *(has_key, has_value, mended, span, turns, spread, evaluated, batch, equal, trimmed, plain),
+            *(told, whole, kept, missing, missing_value, second_value),
         )
     },
 }

@@ -1,0 +1,221 @@
+"""Branches and loops: whichever way a message goes, the JSON must stand at the same place behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from headwater.templates import nodes
+from headwater.templates.building.position import (
+    FREE,
+    OBJECT,
+    TEXTS,
+    UNSURE,
+    VALUE,
+    Frame,
+    Place,
+    Unbuildable,
+    joined,
+)
+from headwater.templates.building.source import NIL, Const, const
+from headwater.templates.building.structure import Structure
+from headwater.templates.limits import TURN
+
+if TYPE_CHECKING:
+    from headwater.templates.building.unit import Unit
+
+TRUE: str = const(True)
+_HEAVY = 1_000  # characters of source from which an arm of a condition pays for itself
+Live = dict[Any, str]
+
+
+class Branches(Structure):
+    unit: Unit
+    bound: dict[str, str]  # names bound here: a Python local, or what is known of it
+    _live: Live  # what is surely in a local by now
+    _stale: set[str]  # variables that may have changed since a branch began
+    _paid: int  # how much of the source so far pays for itself
+    _idle: int  # lines that only note what is known
+
+    def suite(self, statements: tuple[nodes.Statement, ...]) -> None:
+        self._suite(lambda: self.body(statements))
+
+    def _suite(self, write: Callable[[], None]) -> None:
+        """An indented body; it closes what it opens, and nobody uses its locals behind it: they are named anew, because
+        Python's frames had better be small."""
+        depth, start, names = len(self._frames), len(self._code), self._names
+        self._indent += 1
+        write()
+        if len(self._frames) != depth:
+            raise Unbuildable("a bracket is opened or closed in one branch only")
+        if self.frame.kind in TEXTS:
+            self._flush_parts(self.frame)
+        if len(self._code) == start:
+            self.emit("pass")
+        self._indent -= 1
+        self._names = names
+
+    def _divide(self) -> None:
+        """Before branches: a value that they may make gets a slot."""
+        self.spill()
+        frame = self.frame
+        if frame.kind == OBJECT and frame.state == VALUE and not frame.slot:
+            frame.slot = self.new("r")
+            self.emit(f"{frame.slot} = MISSING")
+
+    def do_if(self, node: nodes.If) -> None:
+        frame, sure, stale = self.frame, self._sure, self._stale
+        start, ends, word = frame.place(), list[Place](), "if"
+        self._stale = set()
+        after: Live | None = None
+        for condition, body in (*node.branches, (None, node.otherwise)):
+            frame.state, frame.comma = start
+            if condition is None:
+                test, then, otherwise = TRUE, self._live, self._live
+            else:
+                test, then, otherwise = self.parted(condition)
+            if node.negate_first and word == "if" and not ends and condition is not None:
+                test, then, otherwise = _negation(test), otherwise, then
+            after = dict(common(then, otherwise)) if after is None else after
+            if isinstance(test, Const) and not test.value:
+                continue
+            if isinstance(test, Const) and word == "if":  # nothing to decide
+                self._stale |= stale
+                self.body(body)
+                return
+            if isinstance(test, Const) and not body:
+                ends.append(start)
+                break
+            if word == "if":
+                self._divide()
+            self.emit("else:" if isinstance(test, Const) else f"{word} {test}:")
+            facts = self.facts(condition, then) if condition is not None and not node.negate_first else {}
+            self._live, self._sure = dict(then), {**sure, **facts}
+            self._suite(partial(self._arm, body))
+            ends.append(frame.place())
+            self._live, self._sure, word = dict(otherwise), sure, "elif"
+            if isinstance(test, Const):
+                break
+        self._join(frame, start, ends)
+        self._live = after or {}
+        self.forget(*self._stale)
+        self._stale |= stale
+
+    def _arm(self, body: tuple[nodes.Statement, ...]) -> None:
+        mark, paid = len(self._code), self._paid
+        self.body(body)
+        if sum(map(len, self._code[mark:])) - (self._paid - paid) > _HEAVY:
+            self.toll(mark, paid)
+
+    @staticmethod
+    def _join(frame: Frame, start: Place, ends: list[Place]) -> None:
+        place = ends[0] if ends else start
+        for end in ends[1:]:
+            place = joined(place, end)
+        frame.state, frame.comma = place
+
+    def do_for(self, node: nodes.For) -> None:
+        self._divide()
+        source = self.value(node.source)
+        if source is NIL:
+            self.body(node.otherwise)
+            return
+        items = self.new("l")
+        limit = self.value(node.limit) if node.limit else "None"
+        offset = self.value(node.offset) if node.offset else "None"
+        whole = self.hold(source)
+        nothing = "" if isinstance(whole, Const) else f"() if {whole} is None else "
+        self.emit(f"{items} = {nothing}turns(s, {whole}, {limit}, {offset}, {node.reverse})")
+        bound = {node.name: self.new("i")}
+        if "forloop" in self.unit.mentions(node.body):
+            bound["forloop"] = self.new("x")
+            self.emit(f"{bound['forloop']} = ForLoop(len({items}), None)")
+        writes = self.unit.writes(node.body)
+        self._loop(items, bound[node.name], bound, writes, lambda: self.body(node.body))
+        if node.otherwise:
+            self.emit(f"if not {items}:")
+            frame, start, live = self.frame, self.frame.place(), dict(self._live)
+            self.suite(node.otherwise)
+            self._join(frame, start, [start, frame.place()])
+            self._live = live
+            self.forget("*")
+
+    def _loop(
+        self, items: str, each: str, bound: dict[str, str], writes: frozenset[str], write: Callable[[], None]
+    ) -> None:
+        """A loop whose body begins where it ends; if that is not the place before the loop, it is compiled again."""
+        self._divide()
+        self.forget(*writes)
+        frame, live, sure, outer = self.frame, self._live, self._sure, self.bound
+        for _ in range(2):
+            start, mark, paid, idle = frame.place(), len(self._code), self._paid, self._idle
+            self.bound = {**outer, **bound}
+            self._live, self._sure = dict(live), dict(sure)
+            self._loops.append(len(self._frames))
+            self.emit(f"for {each} in {items}:")
+            self._suite(lambda: self._turn(bound, write))
+            self._loops.pop()
+            self.bound, self._live, self._sure = outer, dict(live), sure
+            place = joined(start, frame.place())
+            frame.state, frame.comma = place
+            if place == start:
+                break
+            del self._code[mark:], self._places[mark:]
+            self._paid, self._idle = paid, idle
+        else:
+            raise Unbuildable("a loop does not end where it begins")
+        self.forget(*writes)
+
+    def _turn(self, bound: dict[str, str], write: Callable[[], None]) -> None:
+        mark, paid = len(self._code), self._paid
+        if "forloop" in bound:
+            self.emit(f"{bound['forloop']}.index0 += 1")
+        write()
+        self.toll(mark, paid)
+
+    def toll(self, mark: int, paid: int) -> None:
+        """Pay for what the lines behind `mark` may write, before they do; arms that pay for themselves are left out."""
+        size = sum(map(len, self._code[mark:]))
+        weight = max(TURN, size - (self._paid - paid))
+        self._code.insert(mark, "    " * self._indent + f"s.left -= {weight}; s.left < 0 and s.pay()")
+        self._places.insert(mark, self._at)
+        self._paid = paid + size
+
+    def do_break(self, _: nodes.Break) -> None:
+        self._leave("break")
+
+    def do_continue(self, _: nodes.Continue) -> None:
+        self._leave("continue")
+
+    def _leave(self, word: str) -> None:
+        if not self._loops or self._loops[-1] != len(self._frames):
+            raise Unbuildable(f"'{word}' outside of a loop, or with something open")
+        if self.frame.kind in TEXTS:
+            self._flush_parts(self.frame)
+        elif self.frame.comma != FREE:
+            self.frame.comma = UNSURE
+        self.emit(word)
+
+    # -------------------------------------------------------------------------------------- what a dialect brings
+
+    def parted(self, node: nodes.Expression) -> tuple[str, Live, Live]:
+        """A condition: its source, and what is surely in locals where it holds and where it does not."""
+        raise NotImplementedError
+
+    def facts(self, node: nodes.Expression, live: Live) -> dict[str, bool]:
+        """The locals that cannot be nil where a condition holds; True: nor false."""
+        raise NotImplementedError
+
+    def forget(self, *names: str) -> None:
+        """Variables that may have another value from here on; `*` for all."""
+        raise NotImplementedError
+
+
+def common(one: Live, other: Live) -> Live:
+    """What is in locals either way."""
+    return one if one is other else {key: local for key, local in one.items() if other.get(key) == local}
+
+
+def _negation(test: str) -> str:
+    return const(not test.value) if isinstance(test, Const) else f"not ({test})"

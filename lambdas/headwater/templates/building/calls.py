@@ -1,0 +1,155 @@
+"""Partials: which function a call means, what it is given, and when it can be left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headwater.templates import nodes
+from headwater.templates.building.branches import Branches
+from headwater.templates.building.position import (
+    ARRAY,
+    DUE,
+    FILLED,
+    FREE,
+    KEY,
+    OBJECT,
+    PERHAPS,
+    SINGLE,
+    TEXT,
+    TEXTS,
+    TRIMMED,
+    VALUE,
+    Frame,
+    Unbuildable,
+    joined,
+)
+from headwater.templates.building.source import NIL, Const, const
+from headwater.templates.building.structure import store
+
+if TYPE_CHECKING:
+    from headwater.templates.building.unit import Spec
+
+
+class Calls(Branches):
+    def do_assign(self, node: nodes.Assign) -> None:
+        self.assign(node.name, self.value(node.value))
+
+    def do_capture(self, node: nodes.Capture) -> None:
+        frame = Frame(TEXT, self.new("o"))
+        self._frames.append(frame)
+        self.body(node.body)
+        self._frames.pop()
+        self.assign(node.name, self._whole_text(frame))
+
+    def _arguments(self, named: tuple[tuple[str, nodes.Expression], ...]) -> dict[str, str]:
+        """Bind arguments, each seeing those before it; gives the names as they were."""
+        outer = self.bound
+        for name, value in named:
+            held = self.hold(self.value(value))
+            self.bound = {**self.bound, name: held}
+        return outer
+
+    def do_include(self, node: nodes.Include) -> None:
+        name = self._name(node.template)
+        outer = self._arguments(node.arguments)
+        item = self.hold(self.value(node.item)) if node.item else NIL
+        if item is NIL:
+            self.bound = {**self.bound, node.alias: NIL} if node.item else self.bound
+            self._include(name)
+        else:
+            each = self.new("i")
+            writes = self.unit.writes((node,))
+            self._loop(f"spread({item})", each, {node.alias: each}, writes, lambda: self._include(name))
+        self.bound = outer
+
+    @staticmethod
+    def _name(template: nodes.Expression) -> str:
+        if not isinstance(template, nodes.Literal) or not isinstance(template.value, str):
+            raise Unbuildable("a partial whose name is worked out")
+        return template.value
+
+    def _include(self, name: str) -> None:
+        frame = self.frame
+        shape = SINGLE if frame.kind == OBJECT and frame.state == VALUE else frame.kind
+        shape = TEXT if shape == TRIMMED else shape
+        if (shape == OBJECT and frame.state != KEY) or frame.state in (FILLED, PERHAPS):
+            raise Unbuildable("a partial out of place")
+        try:
+            spec = self.unit.spec(name, shape, frame.comma, self.bound)
+        except Unbuildable:
+            if shape != ARRAY:
+                raise
+            self._include_item(name)
+            return
+        if spec is None:
+            self.emit(f"missing(s, {name!r})")
+            return
+        if spec.constant is not None:
+            if spec.constant:
+                frame.parts.append(const(spec.constant))
+            return
+        if spec.empty and shape in (OBJECT, ARRAY):
+            return
+        sink = f", {frame.target}" if shape in (OBJECT, ARRAY) else ""
+        call = f"{self._function(spec)}(s, g{sink}{self._passed(spec)})"
+        if shape in TEXTS:
+            frame.parts.append(self.hold(call))
+        elif shape == SINGLE:
+            self._divide()
+            self.emit(f"{frame.slot} = {call}" if spec.state != VALUE else call)
+            frame.state = spec.state
+            if spec.state != VALUE and spec.comma == FREE:
+                self._settle(frame)
+            frame.comma = spec.comma
+        else:
+            guard = self._guard(spec)
+            self.emit(f"if {guard}: {call}" if guard else call)
+            frame.comma = joined((KEY, frame.comma), (KEY, spec.comma))[1] if guard else spec.comma
+        self.forget(*spec.writes)
+
+    def _include_item(self, name: str) -> None:
+        """A partial that is one item of a list, or none, written in one of several branches."""
+        frame, slot = self.frame, self.new("r")
+        self._frames.append(Frame(SINGLE, slot, VALUE, slot=slot))
+        self._fits(frame)
+        self._include(name)
+        made = self._frames.pop()
+        if made.state != VALUE:
+            self.emit(f"if {slot} or kept({slot}): {store(frame, slot)}")
+            comma = FREE if made.comma == FREE else DUE
+            frame.comma = comma if made.state == FILLED else joined((KEY, frame.comma), (KEY, comma))[1]
+
+    def _function(self, spec: Spec) -> str:
+        return self._partials.setdefault((spec.id, spec.shape), f"P{len(self._partials)}")
+
+    def _passed(self, spec: Spec) -> str:
+        return "".join(f", {self.bound[name]}" for name in spec.parameters)
+
+    def _guard(self, spec: Spec) -> str:
+        """The test without which a partial would write nothing: one of what it is given is there."""
+        given = [self.bound[name] for name in spec.parameters if not isinstance(self.bound[name], Const)]
+        if not given or any(each in self._sure for each in given) or not self.unit.void(spec):
+            return ""
+        return " or ".join(f"{each} is not None" for each in dict.fromkeys(given))
+
+    def do_evaluate(self, node: nodes.Evaluate) -> None:
+        name = self._name(node.template)
+        outer = self._arguments(node.arguments)
+        spec = self.unit.spec(name, TRIMMED, FREE, self.bound)
+        if spec is None:
+            self.emit(f"missing(s, {name!r})")
+            self.bound = outer
+            return
+        if spec.constant is not None:
+            source: str = const(spec.constant or None)
+        else:
+            source = f"{self._function(spec)}(s, g{self._passed(spec)})"
+            guard = self._guard(spec)
+            source = f"({source} if {guard} else None)" if guard else source
+        self.bound = outer
+        self.forget(*spec.writes)
+        self.assign(node.name, source)
+
+    def assign(self, name: str, value: str) -> None:
+        """Set a variable, where the dialect sets it."""
+        raise NotImplementedError

@@ -1,0 +1,60 @@
+"""Python source of values, as far as the builder knows them: constants, what a local holds, pieces of strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Const(str):
+    """Python source of a value that is known when compiled."""
+
+    __slots__ = ("value",)
+    value: Any
+
+
+def const(value: Any) -> Const:
+    made = Const(repr(value))
+    made.value = value
+    return made
+
+
+NIL = const(None)
+
+
+class Part(str):
+    """Python source of a piece of a string, escaped; `raw` is that of the value before, if it is one output."""
+
+    __slots__ = ("raw",)
+    raw: str
+
+
+class Kept(str):
+    """Python source `(local := inner)`: a value that is in a local from then on."""
+
+    __slots__ = ("inner", "local")
+    local: str
+    inner: str
+
+
+def kept(local: str, inner: str) -> Kept:
+    made = Kept(f"({local} := {inner})")
+    made.local, made.inner = local, inner
+    return made
+
+
+def local_of(source: str) -> str:
+    """The local that holds the value of `source` once it is evaluated, or nothing."""
+    if isinstance(source, Kept):
+        return source.local
+    return source if source.isidentifier() and not isinstance(source, Const) else ""
+
+
+def joined_parts(parts: list[str]) -> list[str]:
+    """Neighbours that are known as one."""
+    merged: list[str] = []
+    for part in parts:
+        if isinstance(part, Const) and merged and isinstance(merged[-1], Const):
+            merged[-1] = const(merged[-1].value + part.value)
+        elif not isinstance(part, Const) or part.value:
+            merged.append(part)
+    return merged
