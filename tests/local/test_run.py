@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -51,6 +52,25 @@ def play(stack: Stack, feed: Demo, *, kill: tuple[str, ...] = ()) -> Account:
     return Account.of(target, feed, stack.charts(), stack.aws_calls(), progress)
 
 
+def identifying(feed: Demo) -> set[str]:
+    """What tells who somebody of the feed is, as words that a log line could hold."""
+    told = set()
+    for chart in feed.charts:
+        human = chart.human
+        told |= {chart.mrn, human.family, human.phone, human.ssn, human.street, human.birth_date.strftime("%Y%m%d")}
+    return {word.lower() for word in told if len(word) >= 4}
+
+
+def told_in_logs(stack: Stack, feed: Demo) -> list[str]:
+    """Files and words, for whatever of it stands in any log line of the run."""
+    words = re.compile(r"(?<![a-z0-9])(" + "|".join(map(re.escape, sorted(identifying(feed)))) + r")(?![a-z0-9])")
+    found = []
+    for file in sorted((stack.data / "logs").glob("*.log")):
+        text = file.read_text(encoding="utf-8", errors="replace").lower()
+        found += [f"{file.name}: {word}" for word in sorted(set(words.findall(text)))]
+    return found
+
+
 def kill_all(stack: Stack, names: tuple[str, ...]) -> None:
     for name in names:
         time.sleep(2.5)
@@ -64,6 +84,8 @@ def test_a_feed_goes_all_the_way_and_again_changes_nothing(stack: Stack) -> None
     assert account.sound, account.table()
     assert account.filed > 0
     assert account.resources["Patient"] == len({chart.human.phone for chart in feed.charts})
+    assert any((stack.data / "logs").glob("*.log"))
+    assert told_in_logs(stack, feed) == []
     rows = {ehr: len(chart) for ehr, chart in stack.charts().items()}
     again = play(stack, feed)
     assert again.sound
