@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headwater.inbound.relink import Relink
     from headwater.outbound.policy import WritePolicy
     from headwater.outbound.propose import Propose
+    from headwater.outbound.remind import Remind
     from headwater.outbound.review_api import ReviewApi
     from headwater.outbound.send import Send
     from headwater.outbound.terms import Terms
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Brakes,
         Clock,
         EhrApis,
+        Empi,
         FhirStore,
         Inbox,
         Notices,
@@ -76,6 +78,9 @@ class App:
     def send(self, delivery: Delivery) -> Proposal:
         return self._send(delivery.body, receives=delivery.receives)
 
+    def remind(self) -> None:
+        self._remind()
+
     def review_api(self, event: dict[str, Any]) -> dict[str, Any]:
         return self._review_api(event)
 
@@ -101,6 +106,7 @@ class App:
             write_queue=self._queue(self.settings.write_queue_url),
             watch=self.watch,
             clock=self.clock,
+            empi=self.empi,
         )
 
     @cached_property
@@ -148,6 +154,21 @@ class App:
                 watch=self.watch,
                 clock=self.clock,
             )
+        )
+
+    @cached_property
+    def _remind(self) -> Remind:
+        from headwater.outbound.remind import Remind
+
+        return Remind(
+            proposals=self.proposals,
+            brakes=self.brakes,
+            audit=self.audit,
+            notices=self.notices,
+            send_queue=self._queue(self.settings.send_queue_url),
+            rules=self.rules,
+            watch=self.watch,
+            clock=self.clock,
         )
 
     @cached_property
@@ -222,6 +243,21 @@ class App:
         from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
 
         return DynamoDbPersonIndex(clients.dynamodb(), self.settings.persons_table)
+
+    @cached_property
+    def empi(self) -> Empi | None:
+        """The EMPI outside, where the deployment names one."""
+        if not self.settings.empi:
+            return None
+        from headwater.adapters.empi import connect
+        from headwater.adapters.empi.service import Access, Service
+        from headwater.templates.engine import Engine
+
+        secret = f"{self.settings.empi_secret_prefix}{self.settings.empi}"
+        told = clients.secretsmanager().get_secret_value(SecretId=secret)["SecretString"]
+        service = Service.read(self.settings.mappings, self.settings.empi)
+        templates = Engine([self.settings.mappings / "empis" / self.settings.empi])
+        return connect(service, Access.read(told, place=secret), build=templates.build)
 
     @cached_property
     def proposals(self) -> Proposals:

@@ -317,7 +317,8 @@ class Proposal:
     An update changes the row `target`, which was `base` when it was proposed, in the version that `seen` names;
     `changes` are the paths it changes. `tier` is the row of the policy, `approvers` how many must sign, `approvals` who
     has, `role_signed` the role that one of them had to have, `author` who may not. `flags` are codes of what a reviewer must know, `alike` references of rows like it.
-    `fingerprint` finds the fact again whatever ids and units it comes with. `request` is the wish as it came, and `said`
+    `fingerprint` finds the fact again whatever ids and units it comes with. `rung` says how far its waiting was told of,
+    `request` is the wish as it came, and `said`
     are the EHR's own words: both may be PHI, and stay in the ledger.
     """
 
@@ -361,6 +362,7 @@ class Proposal:
     fingerprint: str = ""
     request: str = ""
     said: str = ""
+    rung: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from headwater.model import (
     Brake,
     Candidates,
     Decision,
+    Identified,
     LinkEvent,
     MessageRecord,
     MessageState,
@@ -22,6 +23,7 @@ from headwater.model import (
     Proposal,
     ProposalState,
     Resource,
+    SourceRecord,
     Switch,
 )
 
@@ -108,6 +110,17 @@ class PersonIndex(Protocol):
 
     def decisions(self, record_key: str) -> Sequence[Decision]:
         """Every answer that was ever given on a record, the oldest first."""
+
+
+class Empi(Protocol):
+    """An enterprise master person index outside, asked in place of the built-in match."""
+
+    @property
+    def name(self) -> str: ...
+
+    def identify(self, record: SourceRecord) -> Identified:
+        """Whose record it is. Never a guess: raises Hold('match.empi_silent') when no answer came in time,
+        '.empi_refused' when the EMPI said no, '.empi_unreadable' when the answer is not as its documents say."""
 
 
 class FhirStore(Protocol):

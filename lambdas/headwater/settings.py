@@ -24,6 +24,8 @@ class Settings:
     send_queue_url: str
     ehr_secret_prefix: str
     salt_secret: str = ""
+    empi: str = ""  # a folder of mappings/empis; empty for the built-in match
+    empi_secret_prefix: str = "headwater/empis/"
     notices_topic: str = ""
     keys_prefix: str = "/headwater/keys/"
 
@@ -43,6 +45,8 @@ class Settings:
             send_queue_url=env.get("HEADWATER_SEND_QUEUE_URL", ""),
             ehr_secret_prefix=env.get("HEADWATER_EHR_SECRET_PREFIX", "headwater/ehrs/"),
             salt_secret=env.get("HEADWATER_SALT_SECRET", ""),
+            empi=env.get("HEADWATER_EMPI", ""),
+            empi_secret_prefix=env.get("HEADWATER_EMPI_SECRET_PREFIX", "headwater/empis/"),
             notices_topic=env.get("HEADWATER_NOTICES_TOPIC", ""),
             keys_prefix=env.get("HEADWATER_KEYS_PREFIX", "/headwater/keys/"),
         )

@@ -153,6 +153,8 @@ def _check_patient(resources: Sequence[Resource], places: Mapping[str, str]) -> 
     patients = [one for one in resources if one["resourceType"] == "Patient"]
     patients = [one for one in patients if not is_replaced(one)] or patients
     place = places.get("patient", "Patient")
+    if not patients and any("response" in one for one in resources if one["resourceType"] == "MessageHeader"):
+        return  # an acknowledgement is about a message; match takes nobody's facts any further
     if not patients:
         raise Quarantine("convert.patient_missing", place=place, hint="there is no Patient in it")
     if len(patients) > 1:
