@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from local.drill.running import Outcome, drill, play_all
-from local.drill.scenario import HERE, read
+from local.drill.running import Outcome, drill, play_all, scenarios_of
+from local.drill.scenario import HERE
 
 SCENARIOS = HERE / "scenarios"
 
@@ -27,29 +27,31 @@ def add(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=1, help="other people, values and choices (%(default)s)")
     command.add_argument("--data", type=Path, default=SCENARIOS, metavar="FILE",
                          help="scenarios: a file or a folder; the vocabulary is docs/drill.md")  # fmt: skip
+    command.add_argument("--full", action="store_true", help="with the numbers of the scenarios, not a part of them")
     command.add_argument("--verbose", action="store_true", help="show every finding")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    console = Console(highlight=False)
-    scenarios = [one for one in read(options.data) if not options.scenario or one.id in options.scenario]
+    console = Console(highlight=False, soft_wrap=True)
+    scenarios = [one for one in scenarios_of(options.data) if not options.scenario or one.id in options.scenario]
     started, outcomes = time.monotonic(), []
-    with drill() as playing:
+    with drill(full=options.full) as playing:
         for outcome in play_all(playing, scenarios, options.seed, options.ehr):
             outcomes.append(outcome)
             show(console, outcome, verbose=options.verbose)
     red = [outcome for outcome in outcomes if not outcome.green]
-    console.print(
-        f"{len(outcomes)} runs of {len(scenarios)} scenarios in {time.monotonic() - started:.0f} s, seed {options.seed}: "
-        + (f"[bold red]{len(red)} red" if red else "[bold green]all green")
-    )
+    partly = sum(outcome.partly for outcome in outcomes)
+    took = time.monotonic() - started
+    console.print(f"{len(outcomes)} runs of {len(scenarios)} scenarios in {took:.0f} s, seed {options.seed}: "
+                  + (f"[bold red]{len(red)} red" if red else "[bold green]all green")
+                  + (f"[/], [bold yellow]{partly} checked in part" if partly else ""))  # fmt: skip
     return 1 if red or not outcomes else 0
 
 
 def show(console: Console, outcome: Outcome, *, verbose: bool = False) -> None:
     scenario = outcome.scenario
-    mark = "[green]pass[/]" if outcome.green else "[bold red]FAIL[/]"
+    mark = "[bold red]FAIL[/]" if not outcome.green else "[bold yellow]part[/]" if outcome.partly else "[green]pass[/]"
     console.print(f"{mark} {scenario.id} {outcome.ehr:18} {outcome.seconds:5.1f} s  {scenario.title}")
     for finding in (*outcome.findings, *outcome.invariants):
         if verbose or not finding.ok:
@@ -58,6 +60,8 @@ def show(console: Console, outcome: Outcome, *, verbose: bool = False) -> None:
             )
     if outcome.troubles and not outcome.green:
         console.print(f"       [dim]functions: {outcome.troubles}[/]")
+    for note in outcome.notes if verbose else ():
+        console.print(f"       [dim]{note}[/]")
     for word in outcome.unknown:
         console.print(f"       [bold yellow]NOT UNDERSTOOD[/] {word}")
     if outcome.crash:

@@ -39,7 +39,16 @@ def examine(play: Play, check: Mapping[str, Any]) -> Iterator[Finding]:
         if name not in CHECKS:
             yield Finding(f"check {name}", False, "this check is not known")
             continue
-        yield from CHECKS[name](play, wanted)
+        yield from CHECKS[name](play, _counted(play, wanted))
+
+
+def _counted(play: Play, wanted: Any) -> Any:
+    """`asked` in place of a number is how many facts were asked for."""
+    if wanted == "asked":
+        return play.asked
+    if isinstance(wanted, dict):
+        return {key: _counted(play, value) for key, value in wanted.items()}
+    return wanted
 
 
 def fits(found: float, wanted: Number) -> bool:
@@ -216,6 +225,17 @@ def _rows_about_the_right(play: Play, _: Any) -> Iterator[Finding]:
 
 def _subject(resource: Mapping[str, Any]) -> str:
     return str((resource.get("subject") or resource.get("patient") or {}).get("reference", ""))
+
+
+def _invariants_only(_play: Play, _: Any) -> Iterator[Finding]:
+    """Nothing of the criterion could be read by machine: the ten invariants are what was checked."""
+    yield Finding("the standing invariants", True, "no criterion of its own could be checked")
+
+
+def _reported_differences(play: Play, _: Any) -> Iterator[Finding]:
+    """What was lost on the way into the chart is on the row."""
+    found = sorted({path for row in play.world.proposals() for path in row.differences})
+    yield Finding("the read-back reports what was lost", bool(found), ", ".join(found) or "none")
 
 
 def _echoes(play: Play, wanted: Any) -> Iterator[Finding]:
@@ -482,7 +502,7 @@ def _api(play: Play, wanted: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(f"{call} answered {status} {words(number)}", fits(count, number), str(dict(found)))
 
 
-_PARTS = {"_sent", "_subject", "_told", "_texts_of", "_signed"}  # of checks, not checks
+_PARTS = {"_counted", "_sent", "_subject", "_told", "_texts_of", "_signed"}  # of checks, not checks
 CHECKS: Mapping[str, Callable[[Play, Any], Iterator[Finding]]] = {
     name.removeprefix("_"): value
     for name, value in list(globals().items())

@@ -19,7 +19,6 @@ from local.drill.recorder import Event
 from local.drill.world import World
 
 MOST_CHAINS_READ = 60  # beyond, a sample by seed: reading a chain is a request an entry
-WRITES_PER_PATIENT_HOUR = 60
 _ENDS = {
     "FILED",
     "ALREADY_PRESENT",
@@ -193,7 +192,7 @@ def _i7(facts: Facts) -> Iterator[str]:
         at = datetime.fromisoformat(arrival["at"].replace("Z", "+00:00")).timestamp()
         per_hour[site, proposal.patient_ref if proposal else "?", int(at // 3600)] += 1
     for (site, _, _), count in per_hour.items():
-        if count > WRITES_PER_PATIENT_HOUR:
+        if count > facts.world.app.rules.budget.patient_writes_per_h:
             yield f"{count} writes about one patient at {site} within an hour"
     hops = {row.intent: 0 for row in facts.proposals.values()}
     for body in facts.play.requests:

@@ -45,6 +45,8 @@ class Play:
     steady: dict[str, list[str]] = field(default_factory=dict)
     switched_at: float = 0.0
     backup: list[dict[str, Any]] = field(default_factory=list)
+    full: bool = False
+    asked: int = 0
     unknown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -63,6 +65,15 @@ class Play:
         while len(self.world.people) <= number:
             people.admit(self.world, number + 1 - len(self.world.people))
         return self.world.people[number]
+
+    def taken(self, fact: str, or_else: str, site: str) -> str:
+        """The fact, or another one where the site's profile has no create for its type."""
+        kind = people.fact(self.world, fact, 0)["resourceType"]
+        operations = self.world.app.ehrs[site].write.get(kind)
+        if not or_else or kind == "Patient" or (operations and operations.create):
+            return fact
+        self.notes.append(f"{site} takes no {kind}: a {or_else} sign was written instead")
+        return or_else
 
     # --------------------------------------------------------------------------------------------------- review
 
@@ -97,6 +108,7 @@ def propose(
     play: Play,
     fact: str = "vital",
     count: int = 1,
+    full: int = 0,
     to: str = "",
     by: str = "",
     person: int = 0,
@@ -110,11 +122,16 @@ def propose(
     updates: str = "",
     model: Mapping[str, str] | None = None,
     author: str = "",
+    or_else: str = "",
     run: bool = True,
 ) -> None:
-    """`count` write requests about `people_count` persons; `each` gives further changes fact by fact."""
+    """`count` write requests (`full` of them in a full drill) about `people_count` persons; `each` gives further changes
+    fact by fact, `or_else` the fact that is meant where the site takes none of this type."""
     world = play.world
     site = site_named(world, to) if to else world.target
+    count = full if full and play.full else count
+    fact = play.taken(fact, or_else, site)
+    play.asked += count
     for number in range(count):
         whom = play.person(person + number % people_count)
         changes = {**(set or {}), **((each or [{}])[number % len(each or [{}])])}
@@ -166,9 +183,8 @@ def approve(play: Play, who: str = "", site: str = "", most: int = 0, look: bool
     """Clinicians open and sign what waits for the site (`*`: for all): `who`, or two of them where two must sign."""
     for proposal in play.waiting(site)[: most or None]:
         for one in who.split() or ["dr.rivera", "dr.chen"]:
-            if look:
-                play.review(one, "GET", f"/proposals/{proposal.intent}")
-            body = {"payload_hash": proposal.payload_hash}
+            shown_flags = play.review(one, "GET", f"/proposals/{proposal.intent}").get("flags", []) if look else []
+            body = {"payload_hash": proposal.payload_hash, "flags": shown_flags}
             decided = play.review(one, "POST", f"/proposals/{proposal.intent}/approval", body)
             if decided.get("state") != ProposalState.PROPOSED.value:
                 break
@@ -180,7 +196,7 @@ def batch_approve(play: Play, who: str = "dr.rivera") -> None:
     items = [{"intent": one.intent, "payload_hash": one.payload_hash} for one in play.waiting()]
     for one in items:
         play.review(who, "GET", f"/proposals/{one['intent']}")
-    play.review(who, "POST", "/proposals/approvals", {"proposals": items})
+    play.review(who, "POST", "/approvals", {"approvals": items})
 
 
 def switch(play: Play, scope: str = "ehr", off: bool = True) -> None:
@@ -350,8 +366,8 @@ def redrive(play: Play) -> None:
 STEPS: Mapping[str, Callable[..., None]] = {
     one.__name__: one
     for one in (
-        propose, propose_again, approve, batch_approve, reject, decide_at_once, run, pass_time, stall, pace, inject, clear,
-        edit, chart_has, mark, snapshot, twin, unlink, shown, steady, score_days, switch, redeliver, redrive,
+        propose, propose_again, approve, batch_approve, reject, decide_at_once, run, pass_time, stall, pace,
+        inject, clear, edit, chart_has, mark, snapshot, twin, unlink, shown, steady, score_days, switch, redeliver, redrive,
     )
 }  # fmt: skip
 

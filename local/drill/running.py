@@ -18,9 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.drill import aws, checks, invariants, sites
 from local.drill.checks import Finding
+from local.drill.interpret import interpreted
 from local.drill.play import Play
-from local.drill.scenario import Scenario
+from local.drill.scenario import HERE, Scenario, read
 from local.drill.world import World
+
+STRANGE = ("criterion:", "fault ", "step ", "kill_process ")
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Outcome:
     ledger: list[dict[str, Any]] = field(default_factory=list)
     audit: list[dict[str, Any]] = field(default_factory=list)
     unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     troubles: str = ""
     crash: str = ""
     seconds: float = 0.0
@@ -44,7 +48,14 @@ class Outcome:
 
     @property
     def green(self) -> bool:
-        return bool(self.findings) and not self.crash and not self.unknown and not self.red
+        """All that could be checked is so; what was not understood is another matter (`partly`)."""
+        lost = [word for word in self.unknown if not word.startswith("criterion:")]
+        return bool(self.findings) and not self.crash and not lost and not self.red
+
+    @property
+    def partly(self) -> bool:
+        """A part of the criterion could not be read by machine, and was not checked."""
+        return self.green and bool(self.unknown)
 
     @property
     def red(self) -> list[Finding]:
@@ -58,6 +69,7 @@ class Drill:
     aws: aws.DrillAws
     mappings: Path
     scratch: Path
+    full: bool = False
     count: int = 0
 
     def play(self, scenario: Scenario, ehr: str, seed: int) -> Outcome:
@@ -66,7 +78,7 @@ class Drill:
         started = time.monotonic()
         world = self._world(ehr, seed)
         try:
-            self._play(Play(world, scenario), outcome)
+            self._play(Play(world, scenario, full=self.full), outcome)
         except Exception:  # noqa: BLE001  a drill that breaks down on one scenario goes on with the next
             outcome.crash = traceback.format_exc()
         finally:
@@ -97,7 +109,9 @@ class Drill:
         outcome.after = _shown(world)
         outcome.ledger = [_ledger_row(row) for row in world.proposals()]
         outcome.audit = [{"at": e.at - play.begun, "intent": e.intent, **e.facts} for e in world.timeline.of("audit")]
-        outcome.unknown = (*play.scenario.not_understood, *play.unknown)
+        strange = (*play.scenario.not_understood, *play.unknown)
+        outcome.unknown = tuple(word for word in strange if word.startswith(STRANGE))
+        outcome.notes = (*(word for word in strange if not word.startswith(STRANGE)), *play.notes)
         outcome.troubles = world.troubles()
         outcome.passed_s = world.clock() - play.begun
 
@@ -114,13 +128,19 @@ def profiles_of(scenario: Scenario, seed: int, only: Sequence[str] = ()) -> list
     return [ehr for ehr in dict.fromkeys(chosen) if not only or ehr in only]
 
 
+def scenarios_of(path: Path) -> list[Scenario]:
+    """The scenarios of a file or folder, each with steps and checks: its own, ours, or interpreted ones."""
+    ours = {one.id: one for one in read(HERE / "scenarios")}
+    return [interpreted(one, ours) for one in read(path)]
+
+
 @contextmanager
-def drill() -> Iterator[Drill]:
+def drill(*, full: bool = False) -> Iterator[Drill]:
     """A drill that can play; everything it started ends with the block."""
     with tempfile.TemporaryDirectory(prefix="drill-") as folder:
         scratch = Path(folder)
         with aws.running(scratch) as running:
-            yield Drill(running, sites.lay_out(scratch), scratch)
+            yield Drill(running, sites.lay_out(scratch), scratch, full)
 
 
 def play_all(playing: Drill, scenarios: Iterable[Scenario], seed: int, only: Sequence[str] = ()) -> Iterator[Outcome]:

@@ -27,7 +27,7 @@ from headwater.bootstrap import App
 from headwater.ehrs import Ehr
 from headwater.model import Delivery, Proposal, ProposalState, Resource
 from headwater.outbound.gates.identity import link_of
-from headwater.ports import AuditLog, EhrApi, EhrApis, Proposals, Queue, Watch
+from headwater.ports import AuditLog, EhrApi, EhrApis, Notices, Proposals, Queue, Watch
 from headwater.settings import Settings
 from local.drill.clock import DrillClock
 from local.drill.queues import DrillQueue, Message, Visibility
@@ -35,6 +35,7 @@ from local.drill.recorder import (
     Killed,
     RecordedApi,
     RecordedAudit,
+    RecordedNotices,
     RecordedProposals,
     RecordedWatch,
     Timeline,
@@ -66,6 +67,10 @@ class DrillApp(App):
     @cached_property
     def audit(self) -> AuditLog:
         return RecordedAudit(super().audit, self._world.timeline, lambda: self._world.audit_down_until)
+
+    @cached_property
+    def notices(self) -> Notices:
+        return RecordedNotices(super().notices, self._world.timeline)
 
     @cached_property
     def apis(self) -> EhrApis:
