@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from infra import access
@@ -16,6 +18,7 @@ from infra.review_api import REVIEW_TIMEOUT, ReviewApi
 PROPOSE_TIMEOUT = Duration.seconds(60)
 # An EHR may take half a minute to answer, and is asked up to three times: look, write, read back.
 SEND_TIMEOUT = Duration.seconds(120)
+REMIND_TIMEOUT = Duration.seconds(120)
 
 
 class OutboundStack(Stack):
@@ -31,6 +34,7 @@ class OutboundStack(Stack):
         self._propose()
         self._send()
         self._review()
+        self._remind()
 
     def _queue(self, name: str, timeout: Duration, *, attempts: int, late_after: Duration) -> Fifo:
         return Fifo(
@@ -112,6 +116,17 @@ class OutboundStack(Stack):
         )
         access.reads_published_keys(keys, self._deployment)
         return keys
+
+    def _remind(self) -> None:
+        remind = self._function("remind", REMIND_TIMEOUT, self._send_queue())
+        access.sends(remind, self.send.messages)
+        events.Rule(
+            self,
+            "EveryQuarter",
+            description="Headwater: digests of what waits, expiry of what nobody signed",
+            schedule=events.Schedule.rate(Duration.minutes(15)),
+            targets=[targets.LambdaFunction(remind.function, retry_attempts=0)],
+        )
 
     def _ehrs(self) -> dict[str, str]:
         return {"HEADWATER_EHR_SECRET_PREFIX": self._deployment.secret_prefix}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from headwater.formats import write_request
 from headwater.model import Person, Proposal, ProposalState, Resource, SourceRecord, WriteRequest
 from headwater.outbound.policy import WritePolicy, load_write_policy
 from headwater.outbound.propose import Propose
+from headwater.outbound.remind import Remind
 from headwater.outbound.review import Review, Reviewer
 from headwater.outbound.send import Send
 from headwater.outbound.terms import Terms
@@ -28,6 +29,8 @@ from tests.outbound.chart_ehr import ChartEhr
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 SOURCE, TARGET = "epic", "oracle-millennium"
 CLINICIAN = Reviewer("dr.rivera", frozenset({"clinician"}))
+COLLEAGUE = Reviewer("dr.chen", frozenset({"clinician"}))
+REGISTRAR = Reviewer("r.okafor", frozenset({"clinician", "registration"}))
 
 
 class Persons:
@@ -84,10 +87,20 @@ class Desk:
         )  # fmt: skip
         return step(intent, receives=receives)
 
-    def approved(self) -> Proposal:
-        proposal = self.propose(wish())
+    def remind(self) -> None:
+        Remind(
+            proposals=self.proposals, brakes=self.brakes, audit=self.audit, notices=self.notices,
+            send_queue=self.queue, rules=self.rules, watch=self.watch, clock=self.clock,
+        )()  # fmt: skip
+
+    def approved(self, body: str = "") -> Proposal:
+        """A proposal that has all the signatures it needs."""
+        proposal = self.propose(body or wish())
         assert proposal.state is ProposalState.PROPOSED, proposal.reason
-        return self.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+        for reviewer in (CLINICIAN, REGISTRAR)[: proposal.approvers]:
+            proposal = self.review.approve(reviewer, proposal.intent, proposal.payload_hash, seen=proposal.flags)
+        assert proposal.state is ProposalState.APPROVED
+        return proposal
 
     def events(self, intent: str) -> list[str]:
         return [str(entry["event"]) for entry in self.audit.read(intent)]
@@ -127,11 +140,12 @@ def observation(**changes: Any) -> Resource:
     }  # fmt: skip
 
 
-def wish(resource: Resource | None = None, *, to: str = TARGET, origin: str = SOURCE, hops: int = 1) -> str:
+def wish(resource: Resource | None = None, **changes: Any) -> str:
+    """A write request; `changes` are fields of `WriteRequest`."""
     request = WriteRequest(
-        to, "final-lab-result", "person-1", resource or observation(), origin, "Observation/obs-1", hops
+        TARGET, "final-lab-result", "person-1", resource or observation(), SOURCE, "Observation/obs-1"
     )
-    return write_request.dump(request)
+    return write_request.dump(replace(request, **changes))
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ def test_an_ehr_that_declares_no_write_is_refused(desk: Desk) -> None:
 
 def test_a_fact_goes_one_hop_and_never_home(desk: Desk) -> None:
     assert desk.propose(wish(hops=2)).reason.startswith("loop.too_many_hops")
-    assert desk.propose(wish(origin=TARGET)).reason.startswith("loop.to_its_origin")
+    assert desk.propose(wish(origin_ehr=TARGET)).reason.startswith("loop.to_its_origin")
 
 
 def test_an_uncertain_person_is_refused(desk: Desk) -> None:

@@ -30,7 +30,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, desk: Desk) -> Iterator
 
 def approved(desk: Desk, site: Site) -> Proposal:
     name = site.simulated.ehr.name
-    proposal = desk.propose(wish(to=name, origin=ORIGIN[name]))
+    proposal = desk.propose(wish(to=name, origin_ehr=ORIGIN[name]))
     assert proposal.state is ProposalState.PROPOSED, proposal.reason
     return desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
 

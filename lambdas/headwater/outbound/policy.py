@@ -68,13 +68,21 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """Whom to `tell` of a proposal that has waited for so many hours."""
+
+    after_h: int
+    tell: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
-    """Digests: at most `per_shift` to one recipient in `shift_h` hours; `remind_h` are the rungs of the ladder."""
+    """Digests: at most `per_shift` to one recipient in `shift_h` hours; the `ladder` is in order of hours."""
 
     per_shift: int
     shift_h: int
-    remind_h: tuple[int, ...]
     interruptive: tuple[str, ...]
+    ladder: tuple[Rung, ...]
 
 
 @dataclass(frozen=True, slots=True)

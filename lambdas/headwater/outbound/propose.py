@@ -103,6 +103,8 @@ class Propose:
         loop(request)
         ehr = known_ehr(self.ehrs, request.to)
         subject(request.resource, f"Patient/{request.person_id}")
+        said = {key: value for key, value in request.resource.items() if key != "text"}  # a narrative is never sent
+        content(said, len(orjson.dumps(said)), self.rules)
         interruptive(request.resource, self.rules)
         history = self.proposals.alike(self._fingerprint(request))
         repeats = None

@@ -65,7 +65,7 @@ class ReviewApi:
                 return as_json(self._review.reject(reviewer, intent, str(body.get("payload_hash", "")), reason))
             case ("POST", "proposals", intent, "request"):
                 return as_json(self._review.ask_again(reviewer, intent))
-            case ("POST", "approvals"):
+            case ("POST", "proposals", "approvals"):
                 return {"approvals": self._review.approve_batch(reviewer, _approvals(_body(event)))}
             case _:
                 raise Refuse("review.route_unknown", place="path", hint="see docs/review-api.md")
@@ -141,9 +141,9 @@ def _texts(body: Event, name: str) -> list[str]:
 
 
 def _approvals(body: Event) -> list[tuple[str, str]]:
-    wanted = body.get("approvals")
+    wanted = body.get("proposals")
     if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
-        raise Refuse("review.body_malformed", place="approvals", hint="send a list of {intent, payload_hash}")
+        raise Refuse("review.body_malformed", place="proposals", hint="send a list of {intent, payload_hash}")
     return [(str(one.get("intent", "")), str(one.get("payload_hash", ""))) for one in wanted]
 
 
