@@ -66,9 +66,12 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if not isinstance(value, hl7v2.Drop):
         return value
-    if value.rule in (hl7v2.segment, hl7v2.header):
+    kinds = value.kind.encoding.kinds
+    if value.kind is kinds["segment"]:
         return {number: plain(each) for number, each in enumerate(value["fields"])}
-    if value.rule is hl7v2.component:
+    if value.kind is kinds["separators"]:
+        return {1: value.raw, "Value": value.raw}
+    if value.kind is kinds["component"]:
         return {**dict(enumerate(value["subcomponents"])), "Value": value["value"]}
     members = {number: plain(each) for number, each in enumerate(value["components"])}
     return {**members, "Value": value["value"], "Repeats": plain(value["repeats"])}

@@ -256,7 +256,7 @@ ABLATIONS = tuple(
             'raise FilterError(f"a {kind} has no such member (Microsoft 1302)")',
             "return None",
         ),
-        ("MSH-1 and MSH-2 are the separators", "microsoft/hl7v2.py", "fields.insert(1, encoding.field)", "pass"),
+        ("MSH-1 and MSH-2 are the separators", "microsoft/hl7v2.py", "fields.insert(0, encoding.field)", "pass"),
         ("the escape character must be a backslash", "microsoft/hl7v2.py", 'if header[6] != "\\\\":', "if False:"),
         # C-CDA as templates see it
         ("text stands behind the children, last first", "microsoft/ccda.py", "reversed(self.texts)", "self.texts"),

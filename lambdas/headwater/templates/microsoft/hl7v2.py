@@ -24,14 +24,37 @@ class SafeList(list[Any]):
     __slots__ = ()
 
 
-class Encoding:
-    """The five separators of MSH-1 and MSH-2, and the text of everything between them."""
+class Kind:
+    """What a drop is. `mark` splits its text into members by number, `below` is what those are (None: text), `first`
+    ends the part of the text that counts; `other` makes every member that is not a number or the value."""
 
-    __slots__ = ("component", "field", "repetition", "subcomponent")
+    __slots__ = ("below", "encoding", "first", "mark", "other")
+
+    def __init__(self, encoding: Encoding, mark: str, other: Rule, below: Kind | None = None, first: str = "") -> None:
+        self.encoding = encoding
+        self.mark = mark
+        self.other = other
+        self.below = below
+        self.first = first
+
+
+class Encoding:
+    """The five separators of MSH-1 and MSH-2, the kinds of drops they make, and the text of everything between them."""
+
+    __slots__ = ("component", "field", "kinds", "repetition", "subcomponent")
 
     def __init__(self, header: str) -> None:
         self.field, self.component, self.repetition = header[3], header[4], header[5]
         self.subcomponent = header[7]
+        component = Kind(self, self.subcomponent, _of_component)
+        whole = Kind(self, self.component, _of_field, component, self.repetition)
+        self.kinds = {
+            "separators": Kind(self, self.field, _of_separators),
+            "component": component,
+            "repetition": Kind(self, self.component, _of_field, component),
+            "field": whole,
+            "segment": Kind(self, self.field, _of_segment, whole),
+        }
 
     def normal(self, raw: str) -> str:
         if "\\" in raw:
@@ -53,19 +76,38 @@ class Encoding:
 class Drop(dict[Any, Any]):
     """A segment, field or component: lazy members by number or lower-case name, nil for 0 and beyond the end.
 
-    One class for all, which the compiled code knows by identity; `rule` makes a member when it is first asked for.
+    One class for all, which the compiled code knows by identity. `parts` are the texts of its members from 1 on, once
+    one was asked for; members of empty text are nil.
     """
 
-    __slots__ = ("encoding", "parts", "raw", "rule")
+    __slots__ = ("kind", "parts", "raw")
 
-    def __init__(self, raw: str, encoding: Encoding, rule: Rule, parts: list[str] | None = None) -> None:
+    def __init__(self, raw: str, kind: Kind, parts: list[str] | None = None) -> None:
         self.raw = raw
-        self.encoding = encoding
-        self.rule = rule
+        self.kind = kind
         self.parts = parts
 
     def __missing__(self, key: Any) -> Any:
-        found = self[key] = self.rule(self, key)
+        kind = self.kind
+        found: Any
+        if key.__class__ is int:
+            parts = self.parts
+            if parts is None:
+                raw = self.raw
+                if kind.first and kind.first in raw:
+                    raw = raw.partition(kind.first)[0]
+                parts = self.parts = raw.split(kind.mark)
+            if 0 < key <= len(parts):
+                below, raw = kind.below, parts[key - 1]
+                found = kind.encoding.normal(raw) if below is None else Drop(raw, below) if raw else None
+            else:
+                found = kind.other(self, 0) if key == 0 else None
+        elif key == "value":
+            raw = self.raw
+            found = kind.encoding.normal(raw) if "\\" in raw or '"' in raw else raw
+        else:
+            found = kind.other(self, key)
+        self[key] = found
         return found
 
     def lookup(self, name: str | int) -> Any:
@@ -85,73 +127,49 @@ def _unknown(kind: str) -> NoReturn:
     raise FilterError(f"a {kind} has no such member (Microsoft 1302)")
 
 
-def component(drop: Drop, key: Any) -> Any:
-    if key == "value":
-        return drop.encoding.normal(drop.raw)
-    if key.__class__ is int:
-        parts = drop.raw.split(drop.encoding.subcomponent)
-        return drop.encoding.normal(parts[key - 1]) if 0 < key <= len(parts) else None
+def _of_component(drop: Drop, key: Any) -> Any:
     if key == "subcomponents":
-        return SafeList([None, *map(drop.encoding.normal, drop.raw.split(drop.encoding.subcomponent))])
-    return _unknown("component")
+        kind = drop.kind
+        return SafeList([None, *map(kind.encoding.normal, drop.raw.split(kind.mark))])
+    return None if key == 0 else _unknown("component")
 
 
-def repetition(drop: Drop, key: Any) -> Any:
-    """One repetition of a field; it has no repeats of its own."""
-    if key.__class__ is int:
-        parts = drop.parts
-        if parts is None:
-            parts = drop.parts = drop.raw.split(drop.encoding.component)
-        return Drop(parts[key - 1], drop.encoding, component) if 0 < key <= len(parts) and parts[key - 1] else None
-    if key == "value":
-        return drop.encoding.normal(drop.raw)
+def _of_field(drop: Drop, key: Any) -> Any:
+    """Of a field, whose components are those of its first repetition, or of a repetition, which has none of its own."""
+    if key == "repeats":
+        mark, kind = drop.kind.first, drop.kind.encoding.kinds["repetition"]
+        return SafeList(Drop(each, kind) for each in drop.raw.split(mark)) if mark else SafeList()
     if key == "components":
         return SafeList([None, *(drop[number] for number in range(1, components(drop) + 1))])
-    return SafeList() if key == "repeats" else _unknown("field")
-
-
-def field(drop: Drop, key: Any) -> Any:
-    """A field's components are those of its first repetition."""
-    if key.__class__ is int:
-        parts = drop.parts
-        if parts is None:
-            parts = drop.parts = drop.raw.partition(drop.encoding.repetition)[0].split(drop.encoding.component)
-        return Drop(parts[key - 1], drop.encoding, component) if 0 < key <= len(parts) and parts[key - 1] else None
-    if key == "repeats":
-        return SafeList(Drop(each, drop.encoding, repetition) for each in drop.raw.split(drop.encoding.repetition))
-    return repetition(drop, key)
+    return None if key == 0 else _unknown("field")
 
 
 def components(drop: Drop) -> int:
     """How many components a field has."""
     if drop.parts is None:
-        drop.rule(drop, 0)
+        drop[0]  # splits it
     return len(drop.parts or ())
 
 
-def separators(drop: Drop, key: Any) -> Any:
-    """MSH-1 and MSH-2, which are never split: themselves, and a component and subcomponent that is the same."""
-    if key == "value":
-        return drop.raw
-    return drop if key == 1 else SafeList() if key in ("repeats", "components", "subcomponents") else None
+def _of_separators(drop: Drop, key: Any) -> Any:  # noqa: ARG001 - a Rule
+    """MSH-1 and MSH-2 are never split."""
+    return SafeList() if key in ("repeats", "components", "subcomponents") else None
 
 
-def segment(drop: Drop, key: Any) -> Any:
-    fields = drop.parts or []
-    if key.__class__ is int:
-        return Drop(fields[key], drop.encoding, field) if 0 <= key < len(fields) and fields[key] else None
-    if key == "value":
-        return drop.encoding.normal(drop.raw)
+def _of_segment(drop: Drop, key: Any) -> Any:
+    kind = drop.kind
+    if key == 0:
+        return Drop(drop.raw.partition(kind.mark)[0], kind.encoding.kinds["field"])
     if key == "fields":
-        return SafeList(drop[number] for number in range(len(fields)))
+        return SafeList(drop[number] for number in range(len(drop.parts or ()) + 1))
     return _unknown("segment")
 
 
-def header(drop: Drop, key: Any) -> Any:
-    """MSH: fields 1 and 2 are the separators."""
-    if key.__class__ is int and key in (1, 2) and drop.parts:
-        return Drop(drop.parts[key], drop.encoding, separators)
-    return segment(drop, key)
+def _separators(raw: str, encoding: Encoding) -> Drop:
+    """MSH-1 or MSH-2: itself, and a component and subcomponent that is the same."""
+    drop = Drop(raw, encoding.kinds["separators"], [])
+    drop["value"], drop[1] = raw, drop
+    return drop
 
 
 class Segment:
@@ -160,19 +178,21 @@ class Segment:
     __slots__ = ("drop", "line", "name")
 
     def __init__(self, raw: str, encoding: Encoding, line: int) -> None:
-        fields = raw.split(encoding.field)
-        self.name = fields[0]
+        name, *fields = raw.split(encoding.field)
+        self.name = name
         self.line = line
         if line == 0:
-            fields.insert(1, encoding.field)
-        self.drop = Drop(raw, encoding, header if line == 0 else segment, fields)
+            fields.insert(0, encoding.field)
+        self.drop = Drop(raw, encoding.kinds["segment"], fields)
+        if line == 0:
+            self.drop.update({number: _separators(fields[number - 1], encoding) for number in (1, 2)})
 
     def unread(self) -> Iterator[str]:
         """`PID-5.2` for every component with a value that no template asked for."""
         drop = self.drop
         if "value" in drop:
             return
-        for number, raw in enumerate(drop.parts or ()):
+        for number, raw in enumerate(drop.parts or (), 1):
             if not raw or number < (3 if self.line == 0 else 1):
                 continue
             read = drop.get(number)
