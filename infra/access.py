@@ -63,6 +63,13 @@ def reads_ehr_secrets(function: Function, deployment: Deployment) -> None:
     function.allow("secretsmanager:GetSecretValue", on=[secrets])
 
 
+def reads_empi_secret(function: Function, deployment: Deployment) -> None:
+    """The credentials of the one EMPI outside; made after the stacks, so known by name and not by its random ending."""
+    name = f"{deployment.empi_secret_prefix}{deployment.empi}"
+    secret = f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{name}-??????"
+    function.allow("secretsmanager:GetSecretValue", on=[secret])
+
+
 def reads_published_keys(function: Function, deployment: Deployment) -> None:
     """The public keys that `headwater ehrs keys rotate` puts into Parameter Store, and no other parameter."""
     parameters = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter{deployment.keys_prefix}*"

@@ -30,8 +30,9 @@ class Deployment:
     """The options of one deployment.
 
     `producers` are AWS account ids or role ARNs that may send to the feed queue; `pointer_buckets` are names of buckets
-    that ingest may read large messages from; `alarm_emails` are told of every alarm; `ehrs` are the folders
-    under `mappings/ehrs` that can be written to.
+    that ingest may read large messages from; `alarm_emails` are told of every alarm; `empi` is the folder under
+    `mappings/empis` of an EMPI outside, empty for the built-in match; `ehrs` are the folders under `mappings/ehrs` that
+    can be written to.
     """
 
     prefix: str = PREFIX
@@ -39,6 +40,7 @@ class Deployment:
     producers: tuple[str, ...] = ()
     pointer_buckets: tuple[str, ...] = ()
     alarm_emails: tuple[str, ...] = ()
+    empi: str = ""
     ehrs: tuple[str, ...] = ()
 
     @classmethod
@@ -55,6 +57,7 @@ class Deployment:
             producers=_listed(option("producers", ())),
             pointer_buckets=_listed(option("pointer_buckets", ())),
             alarm_emails=_listed(option("alarm_emails", ())),
+            empi=str(option("empi", "")),
             ehrs=writable_ehrs(),
         )
 
@@ -70,6 +73,11 @@ class Deployment:
     def secret_prefix(self) -> str:
         """Secrets Manager names of EHR credentials start with it: `headwater/ehrs/<ehr>`."""
         return f"{self.prefix}/ehrs/"
+
+    @property
+    def empi_secret_prefix(self) -> str:
+        """`headwater/empis/<empi>`: where an EMPI outside is, and who we are there."""
+        return f"{self.prefix}/empis/"
 
     @property
     def keys_prefix(self) -> str:

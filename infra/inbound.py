@@ -60,6 +60,8 @@ class InboundStack(Stack):
                 "HEADWATER_FHIR_ENDPOINT": data.store.attr_datastore_endpoint,
                 "HEADWATER_WRITE_QUEUE_URL": write_queue.queue_url,
                 "HEADWATER_SALT_SECRET": data.salt.secret_arn,
+                "HEADWATER_EMPI": deployment.empi,
+                "HEADWATER_EMPI_SECRET_PREFIX": deployment.empi_secret_prefix,
             },
         )
         access.keeps_objects(ingest, data.archive)
@@ -68,6 +70,8 @@ class InboundStack(Stack):
         access.writes_rows(ingest, data.persons)
         access.indexes_resources(ingest, data.store)
         access.reads_secret(ingest, data.salt)
+        if deployment.empi:
+            access.reads_empi_secret(ingest, deployment)
         access.sends(ingest, write_queue)
         ingest.reads(self.feed, batch=INGEST_BATCH, concurrency=INGEST_CONCURRENCY)
         CfnOutput(self, "FeedQueueUrl", value=self.feed.messages.queue_url, description="Where producers send to")

@@ -12,7 +12,9 @@ import pytest
 from headwater.templates import errors as template_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-ERRORS = {"Quarantine", "Hold", "Retry", "TemplateError"}
+ERRORS = {"Quarantine", "Hold", "Retry", "Refuse", "TemplateError"}
+# Of an EMPI outside: made of what happened (adapters/empi/service.py, inbound/match/outside.py).
+MADE = {f"match.empi_{what}" for what in ("silent", "refused", "unreadable", "possible", "disagrees")}
 INBOUND = ("accept.", "archive.", "convert.", "match.", "receive.", "store.")
 
 
@@ -27,7 +29,8 @@ def raised() -> Iterator[str]:
     yield from (value for value in vars(template_errors).values() if isinstance(value, str) and "." in value[:9])
 
 
-CODES = sorted({code for code in raised() if code.startswith(INBOUND)})
+CODES = sorted({code for code in raised() if code.startswith(INBOUND)} | MADE)
+STEWARDS = sorted({code for code in raised() if code.startswith("steward.")})
 
 
 @cache
@@ -44,9 +47,14 @@ def test_a_code_is_explained(code: str) -> None:
     assert f"`{code}`" in (ROOT / "docs" / "quarantine.md").read_text()
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", STEWARDS)
+def test_what_a_steward_is_refused_is_explained(code: str) -> None:
+    assert f"`{code}`" in (ROOT / "docs" / "stewards.md").read_text()
+
+
+@pytest.mark.parametrize("code", [*CODES, *STEWARDS])
 def test_a_code_is_made_to_happen_by_a_test(code: str) -> None:
-    assert code in every_test(), "no test names it"
+    assert code.replace(".", r"\.") in every_test() or code in every_test() or code in MADE, "no test names it"
 
 
 def test_the_page_explains_no_code_that_is_gone() -> None:

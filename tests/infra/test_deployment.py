@@ -17,6 +17,7 @@ def chosen(synthesise):
         producers=f"{ROLE},444455556666",
         pointer_buckets=["large-messages"],
         alarm_emails="oncall@example.org",
+        empi="verato",
     )
 
 
@@ -74,3 +75,12 @@ def test_ingest_reads_the_buckets_that_were_named(chosen):
 def test_alarms_are_mailed(chosen):
     (subscription,) = chosen.properties("AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "oncall@example.org")
+
+
+def test_an_empi_outside_is_named_and_its_one_secret_may_be_read(chosen, cloud):
+    variables = chosen.function("ingest")["Environment"]["Variables"]
+    assert (variables["HEADWATER_EMPI"], variables["HEADWATER_EMPI_SECRET_PREFIX"]) == ("verato", "acceptance/empis/")
+    may = json.dumps(chosen.properties("AWS::IAM::Policy", stack="inbound"))
+    assert ":secret:acceptance/empis/verato-??????" in may
+    assert cloud.function("ingest")["Environment"]["Variables"]["HEADWATER_EMPI"] == ""
+    assert "/empis/" not in json.dumps(cloud.properties("AWS::IAM::Policy", stack="inbound"))
