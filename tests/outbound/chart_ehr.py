@@ -76,9 +76,8 @@ class ChartEhr:
     def search(self, resource_type: str, parameters: Mapping[str, str]) -> Answer:
         if self.down:
             return REFUSED_CONNECTION
-        found = (
-            self.patients if resource_type == "Patient" else [r for k, r in self.rows.items() if k not in self.hidden]
-        )
+        rows = self.patients + [row for key, row in self.rows.items() if key not in self.hidden]
+        found = [row for row in rows if row["resourceType"] == resource_type]
         return Answer(200, body={"resourceType": "Bundle", "entry": [{"resource": copy.deepcopy(r)} for r in found]})
 
     def _commit(self, row: Resource) -> str:

@@ -42,6 +42,12 @@ class Persons:
     def get(self, person_id: str) -> Person | None:
         return self.person if self.person and self.person.id == person_id else None
 
+    def move(self, ehr: str, to: str) -> None:
+        """The records of one EHR become those of another."""
+        assert self.person is not None
+        records = tuple(replace(one, ehr=to) if one.ehr == ehr else one for one in self.person.records)
+        self.person = replace(self.person, records=records)
+
 
 @dataclass
 class Desk:

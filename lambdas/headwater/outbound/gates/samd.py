@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Iterator
 
-from headwater.ehrs import Ehr
+from headwater.ehrs import Ehr, Operation
 from headwater.errors import Refuse
 from headwater.model import Resource, WriteRequest
 from headwater.outbound.policy import WritePolicy
@@ -55,17 +55,21 @@ def carrier(request: WriteRequest, ehr: Ehr) -> Resource:
     as_observation = {**resource, "status": "preliminary", "note": [*resource.get("note", []), *_basis(request)]}
     writes = {kind: operations.create for kind, operations in ehr.write.items() if operations.create}
     observing = writes.get("Observation")
-    said_of = ("status", "category.coding")
-    if (
-        resource["resourceType"] == "Observation"
-        and observing is not None
-        and all(one.holds(as_observation) for one in observing.require if one.path in said_of)
-    ):
+    if observing is not None and _taken(as_observation, observing, "status", "category.coding"):
         return as_observation
-    if "DocumentReference" in writes and resource["resourceType"] == "Observation":
-        return _note(request)
+    noting = writes.get("DocumentReference")
+    if noting is not None and resource["resourceType"] == "Observation":
+        notes = [_note(request, status) for status in ("preliminary", "final")]
+        return next((note for note in notes if _taken(note, noting, "docStatus")), notes[0])
     hint = "this EHR takes neither a preliminary observation nor a note"
     raise Refuse("samd.no_carrier", place=f"ehrs/{ehr.name}/ehr.toml: write", hint=hint)
+
+
+def _taken(resource: Resource, operation: Operation, *paths: str) -> bool:
+    """Whether the EHR takes it in this state and category."""
+    kind = resource["resourceType"]
+    asked = [one for one in operation.require if one.path in paths]
+    return kind in ("Observation", "DocumentReference") and all(one.holds(resource) for one in asked)
 
 
 def _basis(request: WriteRequest) -> list[Resource]:
@@ -74,7 +78,7 @@ def _basis(request: WriteRequest) -> list[Resource]:
     return [{"text": "Worked out by software; not reviewed by its maker for this patient. " + "; ".join(lines)}]
 
 
-def _note(request: WriteRequest) -> Resource:
+def _note(request: WriteRequest, status: str) -> Resource:
     """As US Core 9's clinical notes pages show it for a risk score: text, for the EHR takes final results only."""
     resource = request.resource
     quantity = resource.get("valueQuantity", {})
@@ -90,7 +94,7 @@ def _note(request: WriteRequest) -> Resource:
     return {
         "resourceType": "DocumentReference",
         "status": "current",
-        "docStatus": "preliminary",
+        "docStatus": status,
         "type": {"coding": [_NOTE]},
         "subject": resource.get("subject", {}),
         "date": resource.get("effectiveDateTime", ""),
