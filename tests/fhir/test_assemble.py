@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.fhir.assemble import lift
+from headwater.fhir.assemble import lift, merge
 
 DOCTOR = {"resourceType": "Practitioner", "id": "p1"}
 
@@ -27,3 +27,14 @@ def test_nobody_is_referred_to_when_the_resource_has_no_id() -> None:
         "performer": [{"reference": {"resourceType": "Practitioner"}}],
     }
     assert lift([report]) == [{"resourceType": "DiagnosticReport", "id": "r1"}]
+
+
+def test_what_is_said_again_in_another_type_is_not_said_twice() -> None:
+    planned = {"resourceType": "ServiceRequest", "id": "s1", "occurrenceDateTime": "2026-09-14", "priority": "stat"}
+    again = {
+        "resourceType": "ServiceRequest",
+        "id": "s1",
+        "occurrenceTiming": {"event": ["2026-09-15"]},
+        "intent": "order",
+    }
+    assert merge([planned, again]) == [{**planned, "intent": "order"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from headwater.fhir import tables
 from headwater.model import Resource
 
 
@@ -59,12 +60,22 @@ def _items(nodes: list[Any], name: str, found: list[Resource]) -> list[Any]:
 
 def merge(resources: Sequence[Resource]) -> list[Resource]:
     """One resource a type and id. What is said again is united: objects by their members, lists by their items; of
-    two different values the first stays."""
+    two different values the first stays, and of an element that has one of several types so does the first type."""
     merged: dict[tuple[str, str], Resource] = {}
     for resource in resources:
         key = (resource["resourceType"], resource.get("id", ""))
-        merged[key] = _united(merged[key], resource) if key in merged else resource
+        merged[key] = _united(merged[key], _of_the_same_types(resource, merged[key])) if key in merged else resource
     return list(merged.values())
+
+
+def _of_the_same_types(resource: Resource, first: Resource) -> Resource:
+    """Without each value[x] that is of another type in `first` (FHIR R4 formats.html#choice)."""
+    others: set[str] = set()
+    for element in tables.elements(resource["resourceType"]):
+        names = element.json_names().keys() if element.choice else set()
+        if not names.isdisjoint(first):
+            others |= names - first.keys()
+    return {name: value for name, value in resource.items() if name not in others}
 
 
 def _united(first: Any, second: Any) -> Any:
