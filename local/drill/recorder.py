@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headwater.errors import Retry
-from headwater.model import Answer, Proposal
+from headwater.model import Answer, Proposal, ProposalState
 from local.drill.clock import DrillClock
 
 
@@ -38,8 +38,9 @@ class Timeline:
     kill_at: dict[str, int] = field(default_factory=dict)
     sending: dict[str, Proposal] = field(default_factory=dict)
     asked_at: float = 0.0
+    states: dict[str, ProposalState] = field(default_factory=dict)
 
-    def note(self, what: str, intent: str, **facts: Any) -> None:
+    def note(self, what: str, intent: str, /, **facts: Any) -> None:
         self.events.append(Event(self.clock(), what, intent, facts))
 
     def point(self, name: str) -> None:
@@ -81,6 +82,7 @@ class RecordedProposals:
         self._timeline.point("before:ledger.add")
         added: bool = self._port.add(proposal)
         if added:
+            self._timeline.states[proposal.intent] = proposal.state
             self._timeline.note("ledger", proposal.intent, state=proposal.state.value, reason=proposal.reason, new=True)
         return added
 
@@ -88,6 +90,7 @@ class RecordedProposals:
         self._timeline.point(f"before:ledger.{proposal.state.value}")
         self._port.move(proposal, expected_version=expected_version)
         self._timeline.sending[proposal.payload_hash] = proposal
+        self._timeline.states[proposal.intent] = proposal.state
         self._timeline.note("ledger", proposal.intent, state=proposal.state.value, reason=proposal.reason, new=False)
         self._timeline.point(f"after:ledger.{proposal.state.value}")
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from headwater.templates.engine import Engine
 
 STEPS = ("feed", "write", "send")
+EVERY_S = 900.0  # as infra/outbound.py schedules the function that reminds
 
 
 class DrillApp(App):
@@ -192,18 +193,42 @@ class World:
         while self.clock() <= end:
             if self._work_once():
                 continue
-            following = [self._due(), *(due for due, _ in self.agenda)]
-            times = [due for due in following if due is not None]
-            if not times or min(times) > end:
+            times = [due for due in (self._due(), *(due for due, _ in self.agenda)) if due is not None]
+            if not times and not self._on_the_way():
                 return
-            self.clock.advance(min(times) - self.clock())
+            self._jump(min([*times, self._next_tick()]), end)
 
     def pass_time(self, seconds: float) -> None:
         """Workers work, and all of the time passes."""
         end = self.clock() + seconds
-        self.run(seconds)
-        self.clock.advance(end - self.clock())
+        while self.clock() < end:
+            if not self._work_once():
+                times = [due for due in (self._due(), *(due for due, _ in self.agenda)) if due is not None]
+                tick = self._next_tick() if self._open() else end
+                self._jump(min([*times, tick, end]), end)
         self.run(0.0)
+
+    def _jump(self, to: float, end: float) -> None:
+        """On to the next thing that happens; past the end, a moment after it."""
+        if to > end:
+            self.clock.advance(end - self.clock() + 0.001)
+            return
+        ticks = to >= self._next_tick() and self._open()
+        self.clock.advance(to - self.clock())
+        if ticks:
+            self.app.remind()
+
+    def _next_tick(self) -> float:
+        """When the function that runs by the clock runs next."""
+        return (self.clock() // EVERY_S + 1) * EVERY_S
+
+    def _open(self) -> bool:
+        return any(not state.final for state in self.timeline.states.values())
+
+    def _on_the_way(self) -> bool:
+        """Whether an intent was signed and has not ended: a lost message of it will be sent for."""
+        waiting = {ProposalState.PROPOSED}
+        return any(not state.final and state not in waiting for state in self.timeline.states.values())
 
     def _due(self) -> float | None:
         return min((due for queue in self.queues.values() if (due := queue.next_due) is not None), default=None)
@@ -306,6 +331,7 @@ class World:
             dynamodb.delete_item(TableName=table, Key={"intent": item["intent"]})
         for item in backup:
             dynamodb.put_item(TableName=table, Item=item)
+        self.timeline.states = {row.intent: row.state for row in self.proposals()}
 
 
 class Context:

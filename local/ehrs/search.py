@@ -8,8 +8,19 @@ from datetime import UTC, datetime, timedelta
 from headwater.ehrs import values
 from headwater.model import Resource
 
-_DATES = {"date": ("effectiveDateTime", "effectivePeriod.start", "date"), "birthdate": ("birthDate",)}
-_TOKENS = {"identifier": "identifier", "code": "code.coding", "category": "category.coding"}
+_DATES = {
+    "date": ("effectiveDateTime", "effectivePeriod.start", "date", "occurrenceDateTime", "performedDateTime"),
+    "birthdate": ("birthDate",),
+    "sent": ("sent",),
+    "authored": ("authored",),
+}
+_TOKENS = {
+    "identifier": "identifier",
+    "code": "code.coding",
+    "category": "category.coding",
+    "type": "type.coding",
+    "clinical-status": "clinicalStatus.coding",
+}
 
 
 class NotSearchable(Exception):
@@ -34,7 +45,7 @@ def _fits(resource: Resource, name: str, wanted: str) -> bool:
         return bool(resource.get("id") == wanted)
     if name == "family":
         return any(str(one).lower().startswith(wanted.lower()) for one in values(resource, "name.family"))
-    if name == "patient":
+    if name in ("patient", "subject"):
         reference = f"Patient/{wanted.removeprefix('Patient/')}"
         return reference in (*values(resource, "subject.reference"), *values(resource, "patient.reference"))
     if name in _TOKENS:
