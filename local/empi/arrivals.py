@@ -9,7 +9,6 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from headwater.persons.blocking import lookup_keys, profile_keys
 from headwater.persons.policy import MatchingPolicy
@@ -26,13 +25,18 @@ class Arrival:
     candidates: dict[str, tuple[Profile, ...]]
 
 
-def arrivals(records: Sequence[Known], policy: MatchingPolicy, *, order: int = 5) -> Iterator[Arrival]:
-    """Every record once, in a random order that `order` seeds."""
+def in_order(records: Sequence[Known], order: int = 5) -> list[Known]:
+    """The records in the random order that `order` seeds, the same for every engine."""
     queue = list(records)
     random.Random(order).shuffle(queue)
+    return queue
+
+
+def arrivals(records: Sequence[Known], policy: MatchingPolicy, *, order: int = 5) -> Iterator[Arrival]:
+    """Every record once, in a random order that `order` seeds."""
     buckets: defaultdict[str, dict[str, None]] = defaultdict(dict)
     persons: defaultdict[str, list[Profile]] = defaultdict(list)
-    for record in queue:
+    for record in in_order(records, order):
         found = sorted({person for key in lookup_keys(record.profile, policy) for person in buckets.get(key, ())})
         yield Arrival(record, record.person in persons, {person: tuple(persons[person]) for person in found})
         persons[record.person].append(record.profile)
@@ -43,12 +47,18 @@ def arrivals(records: Sequence[Known], policy: MatchingPolicy, *, order: int = 5
 def blocked_pairs(
     records: Sequence[Known], policy: MatchingPolicy, *, largest: int = 200
 ) -> Iterator[tuple[Known, Known]]:
-    """Every two records that share a key, once; buckets of more than `largest` records are left out."""
+    """Every two records of which one finds the other, once; buckets of more than `largest` records are left out."""
     buckets: defaultdict[str, list[int]] = defaultdict(list)
     for place, record in enumerate(records):
-        for key in lookup_keys(record.profile, policy):
+        for key in profile_keys(record.profile, policy):
             buckets[key].append(place)
-    full = [places for places in buckets.values() if len(places) <= largest]
-    pairs = {pair for places in full for pair in combinations(places, 2)}
+    pairs = {
+        (min(place, other), max(place, other))
+        for place, record in enumerate(records)
+        for key in lookup_keys(record.profile, policy)
+        if len(buckets.get(key, ())) <= largest
+        for other in buckets.get(key, ())
+        if other != place
+    }
     for one, other in sorted(pairs):
         yield records[one], records[other]

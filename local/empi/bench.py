@@ -13,6 +13,7 @@ from headwater.persons.compare import compare
 from headwater.persons.grade import grade_linked, grade_profiles, only_one, score, still_same
 from headwater.persons.policy import MatchingPolicy
 from local.empi.arrivals import Arrival, arrivals, blocked_pairs
+from local.empi.figures import PRECISIONS, recall_at, wrong_kind
 from local.empi.truth import Known, Update
 
 # Bands of confidence in the reliability table, each from its own floor to the next one's.
@@ -30,13 +31,15 @@ class Band:
 
 @dataclass(slots=True)
 class Pairs:
-    """Two records at a time. Recalls count all pairs that are one person, found by a key or not; `recall_at` gives for
+    """Two records at a time. `wrong` counts wrong pairs by what made them hard. Recalls
+    count all pairs that are one person, found by a key or not; `recall_at` gives for
     a precision the largest recall over all thresholds of the score (chosen afterwards: how well it ranks)."""
 
     true: int = 0
     graded: int = 0
     same: int = 0
     right: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)
     recall_at: dict[float, float] = field(default_factory=dict)
     reliability: dict[float, Band] = field(default_factory=lambda: {floor: Band() for floor in _BANDS})
 
@@ -83,17 +86,20 @@ def measure_pairs(records: Sequence[Known], policy: MatchingPolicy) -> Pairs:
         result.graded += 1
         result.same += graded.verdict is Verdict.SAME
         result.right += true and graded.verdict is Verdict.SAME
+        if graded.verdict is Verdict.SAME and not true:
+            result.wrong[wrong_kind(one, other)] += 1
         # Ranked as graded; where confidences are equal, by the score beneath.
         log_odds = score(compare(one.profile, other.profile, policy), policy)
         ranked[graded.confidence + log_odds * 1e-7, true] += 1
         band = result.reliability[max(floor for floor in _BANDS if graded.confidence >= floor)]
         band.pairs, band.confidence, band.true = band.pairs + 1, band.confidence + graded.confidence, band.true + true
-    result.recall_at = {precision: _recall_at(ranked, precision, result.true) for precision in (0.999, 0.9999)}
+    result.recall_at = {precision: recall_at(ranked, precision, result.true) for precision in PRECISIONS}
     return result
 
 
 def measure_gate(records: Sequence[Known], policy: MatchingPolicy) -> Gate:
     result = Gate()
+    one_of = {record.person: record for record in records}
     for arrival in arrivals(records, policy):
         result.records += 1
         result.returning += arrival.returning
@@ -104,7 +110,7 @@ def measure_gate(records: Sequence[Known], policy: MatchingPolicy) -> Gate:
         started = time.process_time()
         answer, why = _decided(arrival, policy)
         result.cpu += time.process_time() - started
-        _count(result, arrival, answer, why)
+        _count(result, arrival, one_of.get(answer or ""), answer, why)
     return result
 
 
@@ -123,17 +129,6 @@ def measure_overlays(updates: Iterable[Update], policy: MatchingPolicy) -> Overl
     return result
 
 
-def upper_bound(errors: int, cases: int, confidence: float = 0.95) -> float:
-    """The exact (Clopper-Pearson) one-sided upper bound of an error rate."""
-    if errors >= cases:
-        return 1.0
-    low, high = errors / cases, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _at_most(errors, cases, middle) > 1 - confidence else (low, middle)
-    return high
-
-
 def _decided(arrival: Arrival, policy: MatchingPolicy) -> tuple[str | None, str]:
     """(the person linked, "" for a new one, None for a steward; why it was held): as `inbound.match` decides."""
     profile = arrival.record.profile
@@ -149,40 +144,17 @@ def _decided(arrival: Arrival, policy: MatchingPolicy) -> tuple[str | None, str]
     return None, vetoes[0] if vetoes else "several candidates" if likest.verdict is Verdict.SAME else "not certain"
 
 
-def _count(result: Gate, arrival: Arrival, answer: str | None, why: str) -> None:
+def _count(result: Gate, arrival: Arrival, linked: Known | None, answer: str | None, why: str) -> None:
     if answer is None:
         result.review += 1
         result.held[why] += 1
-    elif not answer:
+    elif linked is None:
         result.duplicates += arrival.returning
     else:
         result.linked += 1
-        right = answer == arrival.record.person
+        right = linked.person == arrival.record.person
         result.right += right
         if right:
             result.linked_kinds.update(arrival.record.kinds)
         else:
-            result.wrong[arrival.record.group or "stranger"] += 1
-
-
-def _recall_at(ranked: Counter[tuple[float, bool]], precision: float, true: int) -> float:
-    right = wrong = best = 0
-    levels = sorted({level for level, _ in ranked}, reverse=True)
-    for level in levels:
-        right += ranked[level, True]
-        wrong += ranked[level, False]
-        if right >= precision * (right + wrong):
-            best = right
-    return best / max(1, true)
-
-
-def _at_most(errors: int, cases: int, rate: float) -> float:
-    """Binomial probability of at most so many errors."""
-    if rate <= 0:
-        return 1.0
-    log, log_not = math.log(rate), math.log1p(-rate)
-    size = math.lgamma(cases + 1)
-    return sum(
-        math.exp(size - math.lgamma(k + 1) - math.lgamma(cases - k + 1) + k * log + (cases - k) * log_not)
-        for k in range(errors + 1)
-    )
+            result.wrong[wrong_kind(arrival.record, linked)] += 1

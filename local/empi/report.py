@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from local.empi.bench import Gate, Overlays, Pairs, upper_bound
+from local.empi.bench import Gate, Overlays, Pairs
+from local.empi.figures import PRECISIONS, upper_bound
+from local.empi.scored import Scored, gate_of, pairs_of
+from local.empi.speed import Speed
+from local.empi.truth import Known
 
 
 def show_gate(gate: Gate) -> None:
     wrong = gate.linked - gate.right
     print("as a gate, records in order of arrival")
     _wrong(wrong, gate.linked)
-    by_kind = ", ".join(f"{kind} {count}" for kind, count in gate.wrong.most_common()) or "none"
-    print(f"  wrong by kind                {by_kind}")
+    print(f"  wrong by kind                {_kinds(gate.wrong)}")
     print(f"  returning, linked by itself  {gate.right / max(1, gate.returning):.2%} of {gate.returning}")
     print(f"  returning, found by a key    {gate.found / max(1, gate.returning):.2%}")
     print(f"  to a steward                 {gate.review / gate.records:.2%}")
@@ -37,27 +41,87 @@ def show_overlays(found: Overlays) -> None:
 
 def show_pairs(pairs: Pairs) -> None:
     print("pair by pair, all pairs that are one person")
-    wrong = pairs.same - pairs.right
-    _wrong(wrong, pairs.same)
+    _wrong(pairs.same - pairs.right, pairs.same)
+    print(f"  wrong by kind                {_kinds(pairs.wrong)}")
     precision, recall = pairs.right / max(1, pairs.same), pairs.right / max(1, pairs.true)
     print(f"  precision, recall            {precision:.5f}, {recall:.4f} of {pairs.true}")
     for asked, found in pairs.recall_at.items():
         print(f"  recall at precision {asked:<8} {found:.4f} (threshold chosen afterwards)")
+    _reliability([pairs])
+
+
+def _reliability(sets: Sequence[Pairs]) -> None:
     print(f"  {'confidence from':16}{'pairs':>9}{'stated':>11}{'observed':>11}{'not one':>9}")
-    for floor, band in pairs.reliability.items():
-        if band.pairs:
-            stated, observed = band.confidence / band.pairs, band.true / band.pairs
-            print(f"  {floor:<16}{band.pairs:>9}{stated:>11.5f}{observed:>11.5f}{band.pairs - band.true:>9}")
+    for floor in sets[0].reliability:
+        bands = [one.reliability[floor] for one in sets]
+        count, true = sum(band.pairs for band in bands), sum(band.true for band in bands)
+        if count:
+            stated = sum(band.confidence for band in bands) / count
+            print(f"  {floor:<16}{count:>9}{stated:>11.5f}{true / count:>11.5f}{count - true:>9}")
 
 
-def show_together(gates: Sequence[Gate]) -> None:
+def show_engines(
+    records: Sequence[Known], engines: Sequence[Scored], *, ours: tuple[Gate, Pairs | None] | None = None
+) -> None:
+    """A line an engine: pair by pair at its own threshold, then as a gate."""
+    if ours:
+        print("beside each other; each by its own thresholds, as a gate in the same order")
+        print(f"  {'':10}{'same':>8}{'wrong':>7}{'precision':>11}{'recall':>8}{'R@99.9':>8}{'R@99.99':>8} | "
+              f"{'linked':>7}{'wrong':>6}{'rate':>9}{'returning':>11}{'review':>8}{'duplicates':>11}")  # fmt: skip
+        _engine("headwater", *ours)
+    for scored in engines:
+        _engine(scored.engine, gate_of(records, scored), pairs_of(records, scored), f"  {scored.cpu:.0f} s CPU")
+
+
+def _engine(name: str, gate: Gate, pairs: Pairs | None, note: str = "") -> None:
+    pair_level = f"{'':50}"
+    if pairs:
+        precision, recall = pairs.right / max(1, pairs.same), pairs.right / max(1, pairs.true)
+        at = "".join(f"{pairs.recall_at[asked]:8.4f}" for asked in PRECISIONS)
+        pair_level = f"{pairs.same:8}{pairs.same - pairs.right:7}{precision:11.5f}{recall:8.4f}{at}"
+    wrong = gate.linked - gate.right
+    print(f"  {name:10}{pair_level} | {gate.linked:7}{wrong:6}{wrong / max(1, gate.linked):9.3%}"
+          f"{gate.right / max(1, gate.returning):11.2%}{gate.review / max(1, gate.records):8.2%}"
+          f"{gate.duplicates / max(1, gate.records):11.2%}{note}")  # fmt: skip
+
+
+def show_speed(speed: Speed) -> None:
+    cpu, candidates = sorted(speed.cpu), sorted(speed.candidates)
+    last = int(0.99 * len(cpu))
+    print(f"one patient against {speed.persons} persons, {len(cpu)} times; botocore and decoding included")
+    print(f"  CPU, mean and p99            {1e3 * sum(cpu) / len(cpu):.2f} ms, {1e3 * cpu[last]:.2f} ms")
+    print(f"  round trips, most            {max(speed.trips)}")
+    print(
+        f"  candidates, mean, p99, most  {sum(candidates) / len(candidates):.1f}, {candidates[last]}, {candidates[-1]}"
+    )
+    print(f"  with an over-full bucket     {speed.full}")
+    graded, decoded = (1e3 * sum(times) / len(times) for times in (speed.graded, speed.from_items))
+    print(f"  fifty candidates             {graded:.2f} ms to compare and grade, {decoded:.2f} ms with decoding")
+
+
+def show_together(gates: Sequence[Gate], overlays: Sequence[Overlays], pairs: Sequence[Pairs]) -> None:
     print(f"\nall {len(gates)} sets together, as a gate")
     linked, right = sum(gate.linked for gate in gates), sum(gate.right for gate in gates)
     _wrong(linked - right, linked)
+    print(f"  wrong by kind                {_kinds(sum((gate.wrong for gate in gates), Counter()))}")
     returning, records = sum(gate.returning for gate in gates), sum(gate.records for gate in gates)
     review, made = sum(gate.review for gate in gates), sum(gate.duplicates for gate in gates)
     print(f"  returning, linked by itself  {right / max(1, returning):.2%}")
     print(f"  to a steward, duplicates     {review / records:.2%}, {made / records:.3%}")
+    if overlays:
+        caught, of = sum(one.caught for one in overlays), sum(one.overlays for one in overlays)
+        held, honest = sum(one.flagged for one in overlays), sum(one.honest for one in overlays)
+        print(f"  overlays caught              {caught} of {of} = {caught / max(1, of):.2%}")
+        print(f"  honest updates held          {held} of {honest} = {held / max(1, honest):.3%}")
+    if pairs:
+        same = sum(one.same for one in pairs)
+        print("pair by pair")
+        _wrong(same - sum(one.right for one in pairs), same)
+        _reliability(pairs)
+
+
+def _kinds(wrong: Counter[str]) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in wrong.most_common()) or "none"
 
 
 def _wrong(wrong: int, linked: int) -> None:

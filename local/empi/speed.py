@@ -110,14 +110,18 @@ def measure_speed(records: Sequence[Known], policy: MatchingPolicy) -> Speed:
 
 
 def _keep(wire: _Wire, person: str, records: Iterable[Known], policy: MatchingPolicy) -> None:
-    linked = tuple(SourceRecord(one.id, one.source, one.traits, _NOON, patient_of(one.traits, one.id)) for one in records)
+    linked = tuple(
+        SourceRecord(one.id, one.source, one.traits, _NOON, patient_of(one.traits, one.id)) for one in records
+    )
     row = rows.person_row(Person(person, len(linked), linked), len(linked))
     wire.rows[row["pk"]["S"]] = row
     for key in dict.fromkeys(key for one in records for key in profile_keys(one.profile, policy)):
         wire.buckets[rows.bucket_key(key)["pk"]["S"]].append(person)
 
 
-def _look_for(patient: Resource, index: DynamoDbPersonIndex, wire: _Wire, policy: MatchingPolicy, result: Speed) -> None:
+def _look_for(
+    patient: Resource, index: DynamoDbPersonIndex, wire: _Wire, policy: MatchingPolicy, result: Speed
+) -> None:
     """What `inbound.match` does before it saves."""
     trips, served, started = wire.trips, wire.cpu, time.process_time()
     profile = profile_of(traits_of(patient), policy)

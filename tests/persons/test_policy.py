@@ -9,7 +9,7 @@ import pytest
 
 from headwater.errors import HeadwaterError
 from headwater.persons.normalise import given_words
-from headwater.persons.policy import FILE, NICKNAMES, WEIGHTS, MatchingPolicy, load_policy, read_nicknames
+from headwater.persons.policy import FILE, GIVEN_NAMES, NICKNAMES, WEIGHTS, MatchingPolicy, load_policy, read_nicknames
 from tests.persons.conftest import MAPPINGS
 
 
@@ -65,7 +65,7 @@ def test_a_salt_from_outside_replaces_the_shipped_one() -> None:
     ],
 )
 def test_a_slip_in_the_file_names_the_place(tmp_path: Path, change: tuple[str, str], hint: str) -> None:
-    for name in (FILE, WEIGHTS, NICKNAMES):
+    for name in (FILE, WEIGHTS, NICKNAMES, GIVEN_NAMES):
         shutil.copy(MAPPINGS / name, tmp_path)
     slipped = [path for path in (tmp_path / FILE, tmp_path / WEIGHTS) if change[0] in path.read_text(encoding="utf-8")]
     assert len(slipped) == 1

@@ -46,6 +46,13 @@ def _values(p: Profile) -> Iterator[tuple[str, str]]:
         yield "email", email
     if p.street and p.postal_code:
         yield "address", f"{p.street}|{p.postal_code}"
+    for name in p.family if p.given else ():
+        # For those whose birth date is wrong in more than one place.
+        if p.postal_code:
+            yield "names+postal", f"{'|'.join(sorted((p.given[0], name)))}|{p.postal_code}"
+        if p.street:
+            house = p.street.partition(" ")[0]
+            yield "names+house", f"{'|'.join(sorted((p.given[0][:3], name[:3])))}|{house}"
     yield from _with_birth_date(p) if p.birth_date else _without_birth_date(p)
 
 
@@ -65,8 +72,10 @@ def _with_birth_date(p: Profile) -> Iterator[tuple[str, str]]:
             names = "|".join(sorted((p.given[0], name)))
             yield "names+year", f"{names}|{year}"
             yield "names+day", f"{names}|{day[5:]}"  # a slip in the year
-    if p.given and p.sex:
-        yield "birth+initial+sex", f"{day}|{p.given[0][0]}|{p.sex}"
+    if p.given:
+        yield "birth+initial", f"{day}|{p.given[0][0]}"
+    if p.street:
+        yield "birth+house", f"{day}|{p.street.partition(' ')[0]}"
     if p.postal_code:
         yield "birth+postal", f"{day}|{p.postal_code}"
     if p.ssn_last_four:

@@ -12,19 +12,22 @@ from datetime import date
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from headwater.persons.normalise import without_particle
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile
 
 # Jaro-Winkler from which two spellings of a family name may be a slip. For given names it is no use: Jonah and Jonathan
 # are alike by it, Jon and Jonathan less so.
 _ALIKE = 0.90
+_NONE: frozenset[str] = frozenset()
 
 
 class Levels(NamedTuple):
     """The outcome of each comparison, as words that `mappings/matching-weights.json` gives weights to. A tuple, because
     one is made a pair, and what was graded once is looked up by it."""
 
-    given: str  # equal nickname part close middle initial swapped near different newborn missing
+    # equal nickname variant part close middle initial swapped near middle_initial different newborn missing
+    given: str
     birth_date: str  # equal default swapped close year different missing
     family: str  # equal part close swapped different missing
     home: str  # several one area different missing
@@ -43,7 +46,7 @@ class Levels(NamedTuple):
 # Which level stands for a person of several records: the first in this order that any of them has. Where one source
 # may be wrong alone, agreement comes first; where two live values exclude each other (generation), difference does.
 _BEST = {
-    "given": "equal nickname part close middle initial swapped near different newborn missing",
+    "given": "equal nickname variant part close middle initial swapped near middle_initial different newborn missing",
     "birth_date": "equal default swapped close year different missing",
     "family": "equal part close swapped different missing",
     "home": "",  # follows from the next three
@@ -124,12 +127,27 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
         # "María" is part of "María Elena"; "María José" and "María Elena" may be sisters.
         return "part" if 1 in (len(a.given), len(b.given)) else "different"
     if other in policy.nicknames.get(one, ()):
-        return "nickname"
+        # Bill is hardly anybody's name from birth; Katie is, and may be Kathleen's twin.
+        return "variant" if one in policy.given_names and other in policy.given_names else "nickname"
     if 1 in (len(one), len(other)):
         return "initial" if one[0] == other[0] else "different"
-    if one in b.middle or other in a.middle or one in b.given[1:] or other in a.given[1:]:
+    if _goes_by(one, b, policy) or _goes_by(other, a, policy):
         return "middle"
-    return _unlike(one, other, policy)
+    unlike = _unlike(one, other, policy)
+    if unlike == "different" and (_has_initial(one, b.middle) or _has_initial(other, a.middle)):
+        return "middle_initial"
+    return unlike
+
+
+def _goes_by(name: str, other: Profile, policy: MatchingPolicy) -> bool:
+    """Whether the name is another's second given name or middle name, or short for it."""
+    others = (*other.given[1:], *other.middle)
+    return name in others or (bool(others) and not policy.nicknames.get(name, _NONE).isdisjoint(others))
+
+
+def _has_initial(name: str, middle: tuple[str, ...]) -> bool:
+    """Whether a middle name that is only an initial may stand for the name."""
+    return bool(middle) and middle[0] == name[0]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -171,7 +189,8 @@ def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _family_word(one: str, other: str) -> str:
-    return "close" if _slip(one, other) or _alike(one, other) else "different"
+    bare = without_particle(one) == without_particle(other)  # Cruz and de la Cruz, Hassan and Al-Hassan
+    return "close" if bare or _slip(one, other) or _alike(one, other) else "different"
 
 
 def _slip(one: str, other: str) -> bool:
@@ -225,12 +244,22 @@ def _one_slip(a: str, b: str) -> bool:
 
 
 def _address(a: Profile, b: Profile) -> str:
-    same_area = bool(a.postal_code) and a.postal_code == b.postal_code
-    if a.street and a.street == b.street and (same_area or not (a.postal_code and b.postal_code)):
-        return "equal"
+    both = bool(a.postal_code and b.postal_code)
+    same_area = both and a.postal_code == b.postal_code
+    if a.street and b.street:
+        if a.street == b.street and (not both or same_area or _one_slip(a.postal_code, b.postal_code)):
+            return "equal"
+        if same_area and _slip_in_street(a.street, b.street):
+            return "equal"
     if same_area:
         return "area"
     return "different" if (a.street and b.street) or (a.postal_code and b.postal_code) else "missing"
+
+
+def _slip_in_street(one: str, other: str) -> bool:
+    """One house number, and a slip in the street's name; a slip in the number is the neighbour's."""
+    (number, _, name), (other_number, _, other_name) = one.partition(" "), other.partition(" ")
+    return number == other_number and _slip(name, other_name)
 
 
 def _home(phone: str, address: str, insurance: str) -> str:
@@ -245,7 +274,7 @@ def _home(phone: str, address: str, insurance: str) -> str:
 
 def _ssn(a: Profile, b: Profile) -> str:
     if a.ssn and b.ssn:
-        return "equal" if a.ssn == b.ssn else "close" if _one_slip(a.ssn, b.ssn) else "different"
+        return "equal" if a.ssn == b.ssn else "close" if _edits(a.ssn, b.ssn, 2) else "different"
     if a.ssn_last_four and b.ssn_last_four:
         return "last_four" if a.ssn_last_four == b.ssn_last_four else "different"
     return "missing"
@@ -262,7 +291,9 @@ def _middle(a: tuple[str, ...], b: tuple[str, ...]) -> str:
         return "missing"
     if any(len(word) > 1 for word in set(a) & set(b)):
         return "equal"
-    return "initial" if a[0][0] == b[0][0] and 1 in (len(a[0]), len(b[0])) else "different"
+    one, other = a[0], b[0]
+    alike = one[0] == other[0] if 1 in (len(one), len(other)) else _slip(one, other)
+    return "initial" if alike else "different"
 
 
 def _generation(a: int, b: int) -> str:

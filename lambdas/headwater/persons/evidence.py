@@ -23,10 +23,12 @@ _LEVELS_OF = attrgetter(*_COMPARED)
 _OUTCOME = {
     "equal": "equal",
     "nickname": "is a known nickname",
+    "variant": "is a known nickname, and a name of its own",
     "part": "equal in part",
     "close": "differs by a slip",
     "middle": "is the other's middle name",
     "initial": "has the same initial",
+    "middle_initial": "differs, but has the initial of the other's middle name",
     "swapped": "exchanged",
     "near": "differs, but may have become of the same name",
     "different": "different",

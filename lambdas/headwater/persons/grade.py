@@ -17,9 +17,8 @@ from headwater.persons.evidence import words
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
 
-_SAME_NAME = frozenset({"equal", "nickname", "part"})
+_SAME_NAME = frozenset({"equal", "nickname", "variant", "part"})
 _ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
-_SLIPS = frozenset({"close", "swapped", "year"})
 _SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
 _CELLS = 16  # that `cells` gives for a pair
 # The most that a veto leaves: likely enough to be looked at, never enough to pass.
@@ -41,7 +40,7 @@ def grade_person(incoming: Profile, person: Person, policy: MatchingPolicy) -> G
     """The grade of a record against all that is linked to a person. SAME from `thresholds.link`: a link can be taken
     back, a write cannot, so whoever writes asks for the confidence too.
 
-    One record that fits and one that is named otherwise is a person whose links may be wrong: that is never SAME.
+    One record that fits and one that is named otherwise is a person whose links may be wrong: that is a caution.
     """
     return grade_linked(incoming, [profile_of(record.traits, policy) for record in person.records], policy)
 
@@ -179,15 +178,15 @@ def _rule(levels: Levels) -> str:
         return "same MRN of the same authority, same name and birth date"
     if levels.birth_date == "equal" and levels.ssn == "equal" and levels.given in _ALIKE_NAME:
         return "same Social Security number, name and birth date"
-    reached = levels.home in ("one", "several") or levels.email == "equal" or levels.ssn == "last_four"
+    # A twin shares the home, and may have a name that is short for the other's.
+    at_home = levels.home in ("one", "several") and levels.given != "variant"
+    reached = at_home or levels.email == "equal" or levels.ssn == "last_four"
     if not reached or levels.middle == "different" or levels.ssn == "different":
         return ""
     exact = levels.given == levels.family == "equal"
     agreeing = levels.sex != "different" and levels.ssn != "close"
     if levels.birth_date == "equal" and (exact or (agreeing and _name_held(levels))):
         return "same name, birth date and home, and nothing against it"
-    if exact and agreeing and levels.birth_date in _SLIPS and levels.generation in ("equal", "missing"):
-        return "same name and home, and a slip in the birth date"
     return ""
 
 
@@ -204,7 +203,6 @@ def _vetoes(levels: Levels, *, unnamed: bool) -> tuple[str, ...]:
     found = {
         "a twin may differ in nothing but the given name": _twin(levels),
         "a twin may differ in nothing but the middle name": _twin_by_middle_name(levels),
-        "another record of the person has another given name": levels.others == "different",
         "different generations (Sr, Jr, III)": levels.generation == "different",
         "sex and given name both differ": levels.sex == "different" and levels.given not in _ALIKE_NAME,
         "named only as a newborn": newborn,
@@ -215,11 +213,12 @@ def _vetoes(levels: Levels, *, unnamed: bool) -> tuple[str, ...]:
 
 
 def _cautions(levels: Levels) -> tuple[str, ...]:
-    """What is a veto unless the score alone is more than certain (`thresholds.despite`): desks do give one patient two
-    MRNs, and a name is mistyped twice; but so it looks with twins too."""
+    """What is a veto unless the score alone is certain enough (`thresholds.despite`): desks do give one patient two
+    MRNs, a name is mistyped twice, and one goes by another; but so it looks with twins too."""
     found = {
         "two live MRNs of one authority": levels.record == "two_of_one",
-        "the given names are only near each other": levels.given == "near",
+        "another record of the person has another given name": levels.others == "different",
+        "the given names are only near each other": levels.given in ("near", "middle_initial"),
     }
     return tuple(caution for caution, holds in found.items() if holds)
 

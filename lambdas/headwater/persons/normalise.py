@@ -22,6 +22,8 @@ _LETTERS = str.maketrans({"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ß": "ss"
 _PARTICLES = _set(
     "al bin da das de dei del della den der des di do dos du el ibn la las le los mac mc o san santa st ter van von"
 )
+# What one source writes before a family name and another leaves out, as `family_words` has drawn it in; longest first.
+_DRAWN_IN = ("vander", "vanden", "delos", "delas", "dela", "del", "van", "von", "de", "di", "da", "al", "el")
 _TITLES = _set("mr mrs ms miss mx dr prof rev fr sir md phd rn esq")
 _GENERATIONS = {
     "sr": 1, "senior": 1, "i": 1, "1st": 1, "jr": 2, "junior": 2, "ii": 2, "2nd": 2,
@@ -89,6 +91,14 @@ def family_words(text: str) -> tuple[str, ...]:
             parts.append(pending + word)
             pending = ""
     return (*parts, pending) if pending else tuple(parts)
+
+
+def without_particle(family: str) -> str:
+    """A family name without what was drawn in before it: "cruz" for "delacruz"; short names stay whole."""
+    for particle in _DRAWN_IN:
+        if family.startswith(particle) and len(family) - len(particle) >= 4:
+            return family[len(particle) :]
+    return family
 
 
 def generation(suffix: str, family: str = "") -> int:

@@ -1,4 +1,4 @@
-"""`mappings/matching.toml`, its weights and `mappings/nicknames.txt`, read once into frozen data: what is compared,
+"""`mappings/matching.toml`, its weights and its lists of names, read once into frozen data: what is compared,
 what it weighs, where the thresholds are, which values are to be taken for nothing. How the figures came: docs/empi.md.
 """
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from headwater.errors import HeadwaterError
 FILE = "matching.toml"
 WEIGHTS = "matching-weights.json"  # written by `headwater empi train`
 NICKNAMES = "nicknames.txt"
+GIVEN_NAMES = "given-names.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,14 @@ class Thresholds:
     overlay_shift: float
 
 
-@dataclass(
-    frozen=True, slots=True, eq=False
-)  # one is read and used for long: known by identity, results are kept by it
+@dataclass(frozen=True, slots=True, eq=False)  # known by identity, because grades are remembered by it
 class MatchingPolicy:
     """Everything that decides, as data.
 
     `weights` are log odds by comparison and level; `calibration` are (log odds, confidence) points of a rising line;
     `record_kinds` are the types of id that name a record, the best one first; `nicknames` give for a name every name it
-    may stand for; `salt` keys the blocking hashes and must never change while an index is in use.
+    may stand for; `given_names` are those that many have from birth; `salt` keys the blocking hashes and must never
+    change while an index is in use.
     """
 
     version: str
@@ -67,6 +67,7 @@ class MatchingPolicy:
     member_kinds: frozenset[str]
     rule_confidence: float
     nicknames: Mapping[str, frozenset[str]]
+    given_names: frozenset[str] = frozenset()
     salt: bytes = b""
     intercept: float = 0.0
     weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -88,6 +89,7 @@ def load_policy(mappings: Path, *, salt: str = "") -> MatchingPolicy:
             member_kinds=frozenset(table["identifiers"]["members"]),
             rule_confidence=float(table["rules"]["confidence"]),
             nicknames=read_nicknames((mappings / NICKNAMES).read_text(encoding="utf-8").splitlines()),
+            given_names=frozenset(_words((mappings / GIVEN_NAMES).read_text(encoding="utf-8").splitlines())),
             salt=(salt or str(table["blocking"]["salt"])).encode(),
         )
         place = WEIGHTS
@@ -119,6 +121,11 @@ def read_nicknames(lines: Iterable[str]) -> dict[str, frozenset[str]]:
             names[formal.strip()].add(nickname)
             names[nickname].add(formal.strip())
     return {name: frozenset(others) for name, others in names.items()}
+
+
+def _words(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield from line.partition("#")[0].split()
 
 
 def _read(path: Path) -> dict[str, Any]:

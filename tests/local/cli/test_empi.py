@@ -16,7 +16,7 @@ from headwater.persons.links import Links
 from headwater.persons.policy import load_policy
 from headwater.pipeline import Ingest
 from local.cli import empi_relink, empi_steward, main
-from local.empi import bench
+from local.empi import bench, figures
 from local.empi.population import population
 from tests.fakes import FakeArchive, FakeClock, FakeFhirStore, FakeInbox, FakeQueue, FakeWatch
 from tests.fakes_persons import InMemoryPersonIndex
@@ -171,5 +171,5 @@ def test_made_up_people_are_the_same_for_the_same_seed_and_mostly_linked_right()
 
 
 def test_the_upper_bound_is_the_exact_one() -> None:
-    assert bench.upper_bound(0, 2995) == pytest.approx(0.001, rel=0.01)
-    assert bench.upper_bound(6, 22100) == pytest.approx(0.00054, rel=0.02)
+    assert figures.upper_bound(0, 2995) == pytest.approx(0.001, rel=0.01)
+    assert figures.upper_bound(6, 22100) == pytest.approx(0.00054, rel=0.02)
