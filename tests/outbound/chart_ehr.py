@@ -27,7 +27,12 @@ class ChartEhr:
         self.search_lag = False
         self.drops: tuple[str, ...] = ()
         self.posts = 0
+        self.puts = 0
+        self.asked = 0
         self.down = False
+        self.conflict = 412
+        self.edit_before_put: Resource = {}
+        self.read_answer: Answer | None = None
 
     def create(self, resource_type: str, payload: bytes, *, patient: str = "") -> Answer:
         if self.down:
@@ -53,27 +58,52 @@ class ChartEhr:
         row = self.rows.get(reference)
         if self.down or row is None:
             return REFUSED_CONNECTION if self.down else Answer(404)
-        version = str(row.get("meta", {}).get("versionId", "1"))
-        if seen != version:
-            return Answer(412)
-        new = orjson.loads(payload)
-        self.rows[reference] = {**new, "id": row["id"], "meta": {"versionId": str(int(version) + 1)}}
-        return Answer(200, {"ETag": f'W/"{int(version) + 1}"'})
+        fault = self.faults.pop(0) if self.faults else None
+        if isinstance(fault, Answer):
+            self.puts += fault.sent
+            return fault
+        self.puts += 1
+        version = int(row.get("meta", {}).get("versionId", "1"))
+        if self.edit_before_put:
+            row = {**row, **self.edit_before_put, "meta": {"versionId": str(version := version + 1)}}
+            self.rows[reference] = row
+            self.edit_before_put = {}
+        if seen != str(version):
+            return Answer(self.conflict)
+        if fault == "drop_before_commit":
+            return TIMEOUT
+        new = {key: value for key, value in orjson.loads(payload).items() if key not in self.drops}
+        row = {**new, "id": row["id"], "meta": {"versionId": str(version + 1)}}
+        if fault == "late":
+            self.late.append(row)
+            return TIMEOUT
+        self.rows[reference] = row
+        if fault == "drop_after_commit":
+            return TIMEOUT
+        return Answer(200, {"ETag": f'W/"{version + 1}"'})
 
     def settle(self) -> None:
         """Time passes: late rows are committed, searches see everything."""
         for row in self.late:
-            self._commit(row)
+            if "id" in row:  # an update, of a version that is no more if somebody was faster
+                known = f"{row['resourceType']}/{row['id']}"
+                if int(self.rows[known]["meta"]["versionId"]) < int(row["meta"]["versionId"]):
+                    self.rows[known] = row
+            else:
+                self._commit(row)
         self.late.clear()
         self.hidden.clear()
 
     def read(self, reference: str) -> Answer:
         if self.down:
             return REFUSED_CONNECTION
+        if self.read_answer is not None:
+            return self.read_answer
         row = self.rows.get(reference)
         return Answer(200, body=copy.deepcopy(row)) if row else Answer(404)
 
     def search(self, resource_type: str, parameters: Mapping[str, str]) -> Answer:
+        self.asked += 1
         if self.down:
             return REFUSED_CONNECTION
         rows = self.patients + [row for key, row in self.rows.items() if key not in self.hidden]
