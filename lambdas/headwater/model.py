@@ -71,18 +71,45 @@ class MessageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A code that a code map has no line for: the map's name, and the code as it came. The original is kept in the
+    resource; this is for the analyst's work list."""
+
+    map: str
+    code: str
+    system: str = ""
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One line of the work list: a code of an EHR that waits for a mapping, how often it came, since when (ISO 8601 in
+    UTC), and the key of a message that has it."""
+
+    ehr: str
+    unmapped: Unmapped
+    count: int
+    first_seen: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Converted:
     """FHIR R4 from one message. `resources` hold exactly one Patient, whose id is the EHR record's (not a person's),
     and of a merge those that it replaces, each with a link `replaced-by`.
 
     `event_time` is when the sender says it happened (aware; HL7 v2 EVN-2, else MSH-7); `kind` is what was converted
-    (`ADT_A01`); `unread` names the input that no template read (`OBX-17`).
+    (`ADT_A01`); `unread` names the input that no template read (`OBX-17`); `message_id` and `sent_at` are the number
+    and the time that the sender gave the message (MSH-10, MSH-7), if it has such; `unmapped` are codes without mapping.
     """
 
     kind: str
     resources: tuple[Resource, ...]
     event_time: datetime
     unread: tuple[str, ...] = ()
+    message_id: str = ""
+    sent_at: datetime | None = None
+    unmapped: tuple[Unmapped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Fault:
 def faults(body: bytes, ehr: Ehr, content_type: str, mappings: Mappings) -> list[Fault]:
     """Every fault of one message's resources. Raises Quarantine if nothing is made of it."""
     tracing = TracingEngine(mappings.engine(ehr))
-    made = bundle(draft(envelope(body, ehr, content_type), ehr, tracing).resources)
+    made = bundle(draft(envelope(body, ehr, content_type), ehr, tracing))
     return [
         Fault(issue, _place(made, number, issue))
         for number, entry in enumerate(made["entry"])

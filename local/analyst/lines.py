@@ -52,7 +52,7 @@ class Worker:
         if self.collection is not None:
             return self.collection.convert(body, order.template)
         ehr = self.ehr(order.ehr, order.template)
-        return bundle(self.mappings.convert(body, ehr, content_type(order.format, ehr)).resources)
+        return bundle(self.mappings.convert(body, ehr, content_type(order.format, ehr)))
 
     def line(self, text: bytes) -> bytes:
         """One line of `--batch`: `{"id", "hl7" | "body", "format"?, "ehr"?, "template"?}` to `{"id", "bundle"}` or

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Made:
 
     @property
     def bundle(self) -> Resource:
-        return bundle(self.converted.resources)
+        return bundle(self.converted)
 
 
 class Mappings:
@@ -126,9 +126,15 @@ def envelope(body: bytes, ehr: Ehr, content_type: str) -> Envelope:
     return Envelope(key, ehr.name, content_type, body, archive_key=f"raw/{key}")
 
 
-def bundle(resources: Sequence[Resource]) -> Resource:
-    """The transaction that the store would be sent: every resource PUT under its own id (FHIR R4 http.html#upsert)."""
-    return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(resource) for resource in resources]}
+def bundle(converted: Converted) -> Resource:
+    """The transaction that the store would be sent: every resource PUT under its own id (FHIR R4 http.html#upsert).
+    Its number and time are the message's own."""
+    told: Resource = {"resourceType": "Bundle", "type": "transaction"}
+    if converted.message_id:
+        told["identifier"] = {"value": converted.message_id}
+    if converted.sent_at:
+        told["timestamp"] = converted.sent_at.isoformat()
+    return {**told, "entry": [_entry(resource) for resource in converted.resources]}
 
 
 def _entry(resource: Resource) -> Resource:

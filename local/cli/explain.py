@@ -31,7 +31,7 @@ def show_explanations(path: str, mappings: Mappings, ehr: Ehr, content_type: str
     tracing = TracingEngine(engine)
 
     def made(by: Engine, body: bytes) -> Resource:
-        return bundle(draft(envelope(body, ehr, content_type), ehr, by).resources)
+        return bundle(draft(envelope(body, ehr, content_type), ehr, by))
 
     for message in mappings.split(body, ehr, content_type):
         traced = made(tracing, message)

@@ -64,7 +64,7 @@ class Reading:
     `template` is what to render, with `variables`; without one, `resources` are FHIR R4 of the sender's own making,
     each with the `fullUrl` it had in its Bundle. `event_time` is None if only the template can tell; `about_patient` is
     False if there is surely nobody. `places` say in errors where `template`, `patient`, `identity` and `time` are to be
-    looked for. `unread` is asked after rendering.
+    looked for. `unread` is asked after rendering. `message_id` and `sent_at` are the sender's number and time of it.
     """
 
     kind: str
@@ -75,6 +75,8 @@ class Reading:
     resources: Sequence[tuple[str, Resource]] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     unread: Callable[[], tuple[str, ...]] = tuple
+    message_id: str = ""
+    sent_at: datetime | None = None
 
     def place(self, of: str) -> str:
         return self.places.get(of, self.template or self.kind)

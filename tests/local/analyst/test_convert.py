@@ -37,13 +37,15 @@ def test_an_error_is_a_code_a_place_and_a_hint(tmp_path: Path, capsys: Any) -> N
 
 
 def test_what_is_invalid_is_shown_with_the_line_that_wrote_it(mappings: Path, capsys: Any) -> None:
-    change(mappings / "base/hl7v2/segment/PID.liquid", '"gender": "', '"gender": "x')
+    template = mappings / "base/hl7v2/segment/PID.liquid"
+    change(template, '"gender": "', '"gender": "x')
+    line = 1 + template.read_text().split('"gender"')[0].count("\n")
     assert main(["convert", str(ADMISSION), "--mappings", str(mappings)]) == 1
     said = capsys.readouterr()
     assert json.loads(said.out)["resourceType"] == "Bundle"
     assert "set aside: convert.invalid" in said.err
     assert "Patient.gender: " in said.err
-    assert "hl7v2/segment/PID.liquid:34:3" in said.err
+    assert f"hl7v2/segment/PID.liquid:{line}:3" in said.err
 
 
 def test_a_batch_file_is_several_bundles(tmp_path: Path, capsys: Any) -> None:

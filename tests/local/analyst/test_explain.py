@@ -29,10 +29,10 @@ def asked(path: str, mappings: Mappings, file: Path = RESULTS) -> list[Explanati
     body, engine = file.read_bytes(), mappings.engine(SENDER)
 
     def convert(body: bytes) -> Any:
-        return bundle(draft(envelope(body, SENDER, HL7), SENDER, engine).resources)
+        return bundle(draft(envelope(body, SENDER, HL7), SENDER, engine))
 
     tracing = TracingEngine(engine)
-    traced = bundle(draft(envelope(body, SENDER, HL7), SENDER, tracing).resources)
+    traced = bundle(draft(envelope(body, SENDER, HL7), SENDER, tracing))
     return explain(path, traced, convert, Hl7v2(body))
 
 

@@ -29,4 +29,6 @@ def read(body: bytes, feed: Feed) -> Reading:
         about_patient=any(message.lookup(name) is not None for name in ("PID", "MSA")),  # an answer may be about nobody
         places=_PLACES,
         unread=message.unread,
+        message_id=message.control_id,
+        sent_at=message.sent_at,
     )
