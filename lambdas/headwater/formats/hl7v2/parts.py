@@ -98,14 +98,17 @@ class Component(Value):
 
     def __init__(self, raw: str, encoding: Encoding) -> None:
         super().__init__(raw, encoding)
-        parts = raw.split(encoding.subcomponent) if encoding.subcomponent else (raw,)
-        self._texts = [encoding.text(part).strip() for part in parts]
+        mark = encoding.subcomponent
+        if mark and mark in raw:
+            self._texts = [encoding.text(part).strip() for part in raw.split(mark)]
+        else:
+            self._texts = [encoding.text(raw).strip()]
 
     def part(self, number: int) -> str | None:
         return self._texts[number - 1] or None if 0 < number <= len(self._texts) else None
 
     def __str__(self) -> str:
-        return next(filter(None, self._texts), "")
+        return self._texts[0] or next(filter(None, self._texts), "")
 
 
 class Repetition(Value):
@@ -119,11 +122,12 @@ class Repetition(Value):
         self._parts: dict[int, Component | None] = {}
 
     def part(self, number: int) -> Component | None:
-        if number in self._parts:
-            return self._parts[number]
-        raw = self._raws[number - 1] if 0 < number <= len(self._raws) else ""
-        found = self._parts[number] = None if self.encoding.is_empty(raw) else Component(raw, self.encoding)
-        return found
+        if not 0 < number <= len(self._raws):
+            return None
+        if number not in self._parts:
+            raw = self._raws[number - 1]
+            self._parts[number] = None if self.encoding.is_empty(raw) else Component(raw, self.encoding)
+        return self._parts[number]
 
     def __str__(self) -> str:
         first = self.part(1)
@@ -152,6 +156,8 @@ class Field(Value):
 
     def lookup(self, name: str | int) -> object:
         """As of every part; `size` is how many repetitions say something."""
+        if name.__class__ is int:
+            return self.part(name)  # most of all look-ups
         return len(self.repetitions) if name == "size" else super().lookup(name)
 
     def part(self, number: int) -> Component | None:
@@ -180,13 +186,13 @@ class Segment:
         self._read: set[int] = {1, 2} if self.id == "MSH" else set()
 
     def lookup(self, name: str | int) -> object:
-        """Field by number, or `id`; None if the field is empty."""
+        """Field by number, or `id`; None if the field is empty. `size` is the number of the last field that was sent."""
         if name.__class__ is int:
             return self.field(name)
         number = _number(name)
         if number is not None:
             return self.field(number)
-        return self.id if name == "id" else None
+        return self.id if name == "id" else len(self.raws) - 1 if name == "size" else None
 
     def field(self, number: int) -> Field | None:
         """Field `number`, from 1, and mark it as read; None if it is empty."""
