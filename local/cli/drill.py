@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from local.drill.report import html
 from local.drill.running import Outcome, drill, play_all, scenarios_of
 from local.drill.scenario import HERE
 
@@ -27,6 +28,7 @@ def add(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=1, help="other people, values and choices (%(default)s)")
     command.add_argument("--data", type=Path, default=SCENARIOS, metavar="FILE",
                          help="scenarios: a file or a folder; the vocabulary is docs/drill.md")  # fmt: skip
+    command.add_argument("--report", type=Path, metavar="FILE", help="write the report here (HTML, self-contained)")
     command.add_argument("--full", action="store_true", help="with the numbers of the scenarios, not a part of them")
     command.add_argument("--verbose", action="store_true", help="show every finding")
     command.set_defaults(run=run)
@@ -43,6 +45,9 @@ def run(options: argparse.Namespace) -> int:
     red = [outcome for outcome in outcomes if not outcome.green]
     partly = sum(outcome.partly for outcome in outcomes)
     took = time.monotonic() - started
+    if options.report:
+        options.report.write_text(html(outcomes, seconds=took, seed=options.seed), encoding="utf-8")
+        console.print(f"report: {options.report}")
     console.print(f"{len(outcomes)} runs of {len(scenarios)} scenarios in {took:.0f} s, seed {options.seed}: "
                   + (f"[bold red]{len(red)} red" if red else "[bold green]all green")
                   + (f"[/], [bold yellow]{partly} checked in part" if partly else ""))  # fmt: skip

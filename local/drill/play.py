@@ -27,6 +27,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+
+
 @dataclass
 class Play:
     """What has happened so far: `requests` as they were put on the write queue, `answers` of the review API."""
@@ -125,8 +128,8 @@ def propose(
     or_else: str = "",
     run: bool = True,
 ) -> None:
-    """`count` write requests (`full` of them in a full drill) about `people_count` persons; `each` gives further changes
-    fact by fact, `or_else` the fact that is meant where the site takes none of this type."""
+    """`count` write requests (`full` of them in a full drill) about `people_count` persons; `each` gives further
+    changes fact by fact, `or_else` the fact that is meant where the site takes none of this type."""
     world = play.world
     site = site_named(world, to) if to else world.target
     count = full if full and play.full else count
@@ -191,6 +194,14 @@ def approve(play: Play, who: str = "", site: str = "", most: int = 0, look: bool
     snapshot(play)
 
 
+def approve_anyway(play: Play, who: str = "dr.rivera") -> None:
+    """Somebody tries to sign what was refused, or has ended."""
+    for proposal in play.world.proposals():
+        if proposal.state.final:
+            body = {"payload_hash": proposal.payload_hash, "flags": list(proposal.flags)}
+            play.review(who, "POST", f"/proposals/{proposal.intent}/approval", body)
+
+
 def batch_approve(play: Play, who: str = "dr.rivera") -> None:
     """One signature for all that waits."""
     items = [{"intent": one.intent, "payload_hash": one.payload_hash} for one in play.waiting()]
@@ -237,19 +248,19 @@ def decide_at_once(play: Play) -> None:
             one.join()
 
 
-def run(play: Play, seconds: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+def run(play: Play, **time: float) -> None:
     """Let the workers go on until nothing is left to do, at most so long (default: four days)."""
-    play.world.run(seconds + hours * 3600 + days * 86400 or 4 * 86400.0)
+    play.world.run(_seconds(time) or 4 * 86400.0)
 
 
-def pass_time(play: Play, seconds: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+def pass_time(play: Play, **time: float) -> None:
     """So much time passes, and the workers work."""
-    play.world.pass_time(seconds + hours * 3600 + days * 86400)
+    play.world.pass_time(_seconds(time))
 
 
-def stall(play: Play, seconds: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
+def stall(play: Play, **time: float) -> None:
     """So much time passes, and no worker runs."""
-    play.world.clock.advance(seconds + hours * 3600 + days * 86400)
+    play.world.clock.advance(_seconds(time))
 
 
 def inject(play: Play, faults: list[Step] | None = None) -> None:
@@ -366,13 +377,19 @@ def redrive(play: Play) -> None:
 STEPS: Mapping[str, Callable[..., None]] = {
     one.__name__: one
     for one in (
-        propose, propose_again, approve, batch_approve, reject, decide_at_once, run, pass_time, stall, pace,
-        inject, clear, edit, chart_has, mark, snapshot, twin, unlink, shown, steady, score_days, switch, redeliver, redrive,
+        propose, propose_again, approve, approve_anyway, batch_approve, reject, decide_at_once, run, pass_time, stall,
+        pace, inject, clear, edit, chart_has, mark, snapshot, twin, unlink, shown, steady, score_days,
+        switch, redeliver, redrive,
     )
 }  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------------------------- what they share
+
+
+def _seconds(time: Mapping[str, float]) -> float:
+    """`seconds`, `minutes`, `hours` and `days` together."""
+    return sum(time.get(unit, 0.0) * size for unit, size in UNITS.items())
 
 
 def site_named(world: World, name: str) -> str:

@@ -108,7 +108,7 @@ class Drill:
         outcome.invariants = invariants.examine(play)
         outcome.after = _shown(world)
         outcome.ledger = [_ledger_row(row) for row in world.proposals()]
-        outcome.audit = [{"at": e.at - play.begun, "intent": e.intent, **e.facts} for e in world.timeline.of("audit")]
+        outcome.audit = [{**e.facts, "at": e.at - play.begun, "intent": e.intent} for e in world.timeline.of("audit")]
         strange = (*play.scenario.not_understood, *play.unknown)
         outcome.unknown = tuple(word for word in strange if word.startswith(STRANGE))
         outcome.notes = (*(word for word in strange if not word.startswith(STRANGE)), *play.notes)

@@ -1,8 +1,8 @@
 """Bad days on demand: faults in the drill's words, which turn what one request does into something else.
 
-`POST /_sim/faults {"fault": "drop_after_commit", "on": "POST Observation", "count": 1}`. `on` is a method (WRITE: POST or
-PUT), or a method and a resource type, or TOKEN; `count` is how many requests it hits (null: all, as for what is a state
-and no event); `seconds` is how long it lasts.
+`POST /_sim/faults {"fault": "drop_after_commit", "on": "POST Observation", "count": 1}`. `on` is a method (WRITE: POST
+or PUT), or a method and a resource type, or TOKEN; `count` is how many requests it hits (null: all, as for what is a
+state and no event); `seconds` is how long it lasts.
 """
 
 from __future__ import annotations
