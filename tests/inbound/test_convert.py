@@ -181,9 +181,10 @@ def test_what_is_no_number_is_text(sent: str) -> None:
     assert seen["valueString"] == sent
 
 
-def test_an_end_before_its_start_costs_only_the_end() -> None:
+def test_a_discharge_before_the_admission_costs_only_the_admission() -> None:
+    """Without its end a finished visit would look open."""
     body = DISCHARGE.replace(b"20250714155000-0400", b"20250601080000-0400")
-    assert only(take(body), "Encounter")["period"] == {"start": "2025-07-11T08:15:00-04:00"}
+    assert only(take(body), "Encounter")["period"] == {"end": "2025-06-01T08:00:00-04:00"}
 
 
 def test_a_phone_in_parts_is_not_lost() -> None:
@@ -260,3 +261,9 @@ def test_an_odd_value_anywhere_costs_only_itself(body: bytes, at: int, odd: str)
             raise AssertionError(f"{segments[row][0]}-{column}: {refused}") from refused
     else:
         assert only(converted, "Patient")["id"]
+
+
+def test_codes_without_a_mapping_are_told_of_the_message_that_has_them() -> None:
+    first = take(ADMIT.replace(b"|F|", b"|QQ|", 1))
+    assert [(one.map, one.code) for one in first.unmapped if one.code == "QQ"] == [("administrative-gender", "QQ")]
+    assert not [one for one in take(ADMIT).unmapped if one.code == "QQ"]

@@ -136,8 +136,14 @@ def test_an_unknown_event_is_set_aside_and_not_guessed() -> None:
     assert (refused.value.code, refused.value.place) == ("convert.template_missing", "MSH-9")
 
 
-def test_a_discharge_before_the_admission_costs_only_the_end() -> None:
-    made = resources(HEAD, EVN, PID, PV1 + "|20250101")
+def test_a_role_that_ends_before_it_begins_costs_only_the_end() -> None:
+    made = resources(HEAD, EVN, PID, "ROL|R-1^MERCY|AD|PP|77^Ortega^Lucia|20250301|20240101", PV1)
+    assert made["PractitionerRole"][0]["period"] == {"start": "2025-03-01"}
+
+
+@pytest.mark.parametrize("discharged", ["UNKNOWN", "20251399", "00000000"])
+def test_a_discharge_that_is_no_time_costs_only_itself(discharged: str) -> None:
+    made = resources(HEAD, EVN, PID, f"{PV1}|{discharged}")
     assert made["Encounter"][0]["period"] == {"start": "2025-07-12T18:30:00-04:00"}
 
 
