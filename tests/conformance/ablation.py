@@ -219,8 +219,8 @@ ABLATIONS = tuple(
         (
             "ids are Guids in .NET's byte order",
             "microsoft/filters/general.py",
-            "{h[6:8]}{h[4:6]}{h[2:4]}{h[:2]}",
-            "{h[:8]}",
+            "h[3::-1]",
+            "h[:4]",
         ),
         ("an id's key is trimmed", "microsoft/filters/general.py", "{text.strip()}", "{text}"),
         (

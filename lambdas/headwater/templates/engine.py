@@ -38,7 +38,8 @@ class Engine:
     """Renders the templates of `folders`; of two with the same name, the one in the earlier folder.
 
     `dialect` is `headwater` or `microsoft`; `filters` are plain functions that come on top of the dialect's, for what
-    only a format or an EHR knows; `version` names the mappings, for Provenance; `cache` is a folder for code objects
+    only a format or an EHR knows, `unmapped` gives the codes they found nothing for since it was last asked; `version`
+    names the mappings, for Provenance; `cache` is a folder for code objects
     (None: memory only). All methods raise
     `TemplateError`, a Quarantine, with the template's place.
     """
@@ -52,9 +53,11 @@ class Engine:
         filters: Mapping[str, Callable[..., Any]] | None = None,
         cache: Path | None = None,
         version: str = "",
+        unmapped: Callable[[], tuple[Any, ...]] = tuple,
     ) -> None:
         self.limits = limits
         self.version = version
+        self.unmapped = unmapped
         self.dialect = dialect_named(dialect).extended(filters or {})
         self.folders = Folders(folders, limits.source)
         self.cache = CodeCache(cache)

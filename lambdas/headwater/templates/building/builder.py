@@ -16,6 +16,8 @@ from headwater.templates.program import Program
 
 
 class Builder(Variables):
+    _flags: dict[str, str]  # parameters, and the locals that say of what kind they are, if it was asked
+
     def __init__(
         self,
         unit: Unit,
@@ -38,6 +40,8 @@ class Builder(Variables):
         self.parameters = tuple(name for name, how in known.items() if how != NILLED)
         self.bound = {name: NIL if how == NILLED else self.new("p") for name, how in known.items()}
         self._sure = {self.bound[name]: True for name, how in known.items() if how == SURE}
+        self._given = frozenset(self.bound[name] for name in self.parameters)
+        self._flags = {}
 
     # ------------------------------------------------------------------------------------------------- the function
 
@@ -73,12 +77,16 @@ class Builder(Variables):
         sink = f", {frame.target}" if frame.kind in (OBJECT, ARRAY) else ""
         names = "".join(f", {self.bound[name]}" for name in self.parameters)
         self.toll(0, 0)
-        if frame.kind == SINGLE:
-            self._code.insert(0, "    r = MISSING")
-            self._places.insert(0, 0)
+        first = [*(["r = MISSING"] if frame.kind == SINGLE else []), *self.prologue()]
+        self._code[:0] = ["    " + line for line in first]
+        self._places[:0] = [0] * len(first)
         source = "\n".join([f"def template(s, g{sink}{names}):", *self._code, ""])
         places = array("I", [number for at in [0, *self._places] for number in self._lines.at(at)]).tobytes()
         return Program(self.template.name, frame.kind, source, tuple(self._filters), tuple(self._partials), places)
+
+    def prologue(self) -> list[str]:
+        """Lines that a dialect wants to begin with."""
+        return []
 
     def _build(self) -> None:
         """Compile the whole body; the result is in `_code`, and in the frame that is left."""

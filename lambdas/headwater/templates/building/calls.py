@@ -24,7 +24,6 @@ from headwater.templates.building.position import (
     joined,
 )
 from headwater.templates.building.source import NIL, Const, const
-from headwater.templates.building.structure import store
 
 if TYPE_CHECKING:
     from headwater.templates.building.unit import Spec
@@ -103,6 +102,7 @@ class Calls(Branches):
             frame.comma = spec.comma
         else:
             guard = self._guard(spec)
+            frame.used = True
             self.emit(f"if {guard}: {call}" if guard else call)
             frame.comma = joined((KEY, frame.comma), (KEY, spec.comma))[1] if guard else spec.comma
         self.forget(*spec.writes)
@@ -115,7 +115,7 @@ class Calls(Branches):
         self._include(name)
         made = self._frames.pop()
         if made.state != VALUE:
-            self.emit(f"if {slot} or kept({slot}): {store(frame, slot)}")
+            self.emit(f"if {slot} or kept({slot}): {self._stored(frame, slot)}")
             comma = FREE if made.comma == FREE else DUE
             frame.comma = comma if made.state == FILLED else joined((KEY, frame.comma), (KEY, comma))[1]
 

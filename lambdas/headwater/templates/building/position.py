@@ -35,8 +35,9 @@ class Frame:
 
     An object is before a `key`, before its `colon` or before its `value`; the value of a frame with a `slot` is put
     there, because it may come from one of several branches. `parts` are the pieces of a string or text, as Python
-    source, until they are `spilled` into the list `target`. `born` is the line that made the target, `indent` how deep
-    that was; constant members right behind it are `literal`, part of that line; `sure`: it cannot end up empty."""
+    source, until they are `spilled` into the list `target`. `born` is the line that makes the target, `indent` how deep
+    that is; until another line has `used` the target, what it surely holds is `literal` and part of that line.
+    `sure`: it cannot end up empty."""
 
     kind: str
     target: str = ""
@@ -49,6 +50,7 @@ class Frame:
     born: int = -1
     indent: int = 0
     literal: dict[str, str] = field(default_factory=dict)
+    used: bool = False
     sure: bool = False
 
     def place(self) -> Place:

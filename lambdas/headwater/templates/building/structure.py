@@ -118,15 +118,11 @@ class Structure(Emitter):
             raise Unbuildable("a bracket that nothing opened")
         self._settle(frame)
         self._frames.pop()
-        if frame.born == len(self._code) - 1 and not frame.literal:
-            self._drop()
-            self._put(const({} if kind == OBJECT else []))
-        else:
+        if frame.used:
             self._put(frame.target, sure=frame.sure)
-
-    def _drop(self) -> None:
-        self._code.pop()
-        self._places.pop()
+            return
+        del self._code[frame.born], self._places[frame.born]
+        self._put(_literal(frame) if frame.literal else const({} if kind == OBJECT else []), sure=True)
 
     def _close_string(self) -> None:
         frame = self._frames.pop()
@@ -140,7 +136,7 @@ class Structure(Emitter):
             raw = frame.parts[0].raw
             source = f"plain(s, {raw})"
         else:
-            source = f"told(s, ({', '.join(joined_parts(frame.parts))}))"
+            source = self.string_of(joined_parts(frame.parts))
         sure = any(isinstance(part, Const) and part.value for part in frame.parts)
         outer = self.frame
         if outer.kind == OBJECT and outer.state == KEY:
@@ -187,7 +183,7 @@ class Structure(Emitter):
             self._keep(frame, source)
         else:
             local = source if source.isidentifier() else "_"
-            self.emit(f"if {source if local == source else f'_ := {source}'}: {store(frame, local)}")
+            self.emit(f"if {source if local == source else f'_ := {source}'}: {self._stored(frame, local)}")
         self._placed(frame)
 
     @staticmethod
@@ -196,13 +192,23 @@ class Structure(Emitter):
         frame.comma = DUE
 
     def _keep(self, frame: Frame, source: str) -> None:
+        """A value that is surely there."""
         frame.sure = frame.sure or self._indent == frame.indent
-        if frame.kind == OBJECT and frame.born == len(self._code) - 1 and isinstance(source, Const):
-            frame.literal[frame.key] = source
-            members = ", ".join(f"{key}: {value}" for key, value in frame.literal.items())
-            self._code[-1] = "    " * self._indent + f"{frame.target} = {{{members}}}"
+        if frame.used or self._indent != frame.indent or frame.born < 0:
+            self.emit(self._stored(frame, source))
             return
-        self.emit(store(frame, source))
+        frame.literal[frame.key if frame.kind == OBJECT else str(len(frame.literal))] = source
+        del self._code[frame.born], self._places[frame.born]
+        frame.born = len(self._code)
+        self.emit(f"{frame.target} = {_literal(frame)}")
+
+    @staticmethod
+    def _stored(frame: Frame, source: str) -> str:
+        """The statement that puts a value into its dict or list."""
+        frame.used = True
+        if frame.kind == OBJECT:
+            return f"{frame.target}[{frame.key}] = {source}"
+        return f"{frame.target}.append({source})"
 
     def _put_output(self, raw: str) -> None:
         """An output that is a whole string."""
@@ -210,13 +216,10 @@ class Structure(Emitter):
         if frame.slot:
             self._put(f"plain(s, {raw})")
             return
-        local = local_of(raw)
-        if local in self._sure:
-            self.emit(f"if _ := plain(s, {raw}): {store(frame, '_')}")
-        elif local:
-            self.emit(f"if {raw} is not None and (_ := plain(s, {local})): {store(frame, '_')}")
-        else:
-            self.emit(f"if (_ := {raw}) is not None and (_ := plain(s, _)): {store(frame, '_')}")
+        local = local_of(raw) or self.new("t")
+        self.emit(
+            f"if {self.output(raw if local_of(raw) else f'({local} := {raw})', local)}: {self._stored(frame, '_')}"
+        )
         self._placed(frame)
 
     def _settle(self, frame: Frame) -> None:
@@ -233,7 +236,7 @@ class Structure(Emitter):
             raise Unbuildable("a member without a value")
         if frame.state == PERHAPS:
             self.emit(f"if {frame.slot} is MISSING: missing_value()")
-        self.emit(f"if {frame.slot} or kept({frame.slot}): {store(frame, frame.slot)}")
+        self.emit(f"if {frame.slot} or kept({frame.slot}): {self._stored(frame, frame.slot)}")
         frame.slot = ""
         frame.state = KEY
 
@@ -248,7 +251,7 @@ class Structure(Emitter):
             if frame.slot or frame.kind == SINGLE:
                 self._put(self.bare(source))
                 return
-            self.emit(f"if (_ := {self.bare(source)}) or kept(_): {store(frame, '_')}")
+            self.emit(f"if (_ := {self.bare(source)}) or kept(_): {self._stored(frame, '_')}")
             self._placed(frame)
 
     def hold(self, source: str) -> str:
@@ -299,6 +302,14 @@ class Structure(Emitter):
         """An output where a JSON value stands, as that value."""
         raise NotImplementedError
 
+    def output(self, source: str, local: str) -> str:
+        """A condition that leaves an output's text in `_` and holds if there is any; `source` leaves it in `local`."""
+        raise NotImplementedError
+
+    def string_of(self, parts: list[str]) -> str:
+        """A JSON string of several pieces, as JSON reads it."""
+        raise NotImplementedError
+
     def text_of(self, source: str) -> str:
         """A value as a text prints it."""
         raise NotImplementedError
@@ -308,5 +319,7 @@ class Structure(Emitter):
         raise NotImplementedError
 
 
-def store(frame: Frame, source: str) -> str:
-    return f"{frame.target}[{frame.key}] = {source}" if frame.kind == OBJECT else f"{frame.target}.append({source})"
+def _literal(frame: Frame) -> str:
+    if frame.kind == OBJECT:
+        return "{" + ", ".join(f"{key}: {value}" for key, value in frame.literal.items()) + "}"
+    return "[" + ", ".join(frame.literal.values()) + "]"

@@ -9,6 +9,7 @@ from headwater.templates import nodes
 from headwater.templates.building.builder import Builder
 from headwater.templates.building.source import NIL, Const, Part, const, local_of
 from headwater.templates.building.unit import Spec, Unit
+from headwater.templates.limits import LARGE
 from headwater.templates.microsoft import runtime
 from headwater.templates.microsoft.expressions import COMPARE, NIL_STAYS
 from headwater.templates.microsoft.filters import FILTERS
@@ -45,9 +46,23 @@ class MicrosoftBuilder(Builder):
         else:
             index = str(int(part)) if part.isdecimal() and len(part) < 10 else repr(part.lower())
             other = f"get({whole}, {part!r})"
-        if source == whole and whole in self._sure:
-            return f"{whole}[{index}] if {whole}.__class__ is Drop else {other}"
-        return f"None if {source} is None else {whole}[{index}] if {whole}.__class__ is Drop else {other}"
+        nothing = "" if source == whole and whole in self._sure else f"None if {source} is None else "
+        if whole in self._given:
+            return f"{whole}[{index}] if {self._asked(whole)} else {nothing}{other}"
+        return f"{nothing}{whole}[{index}] if {whole}.__class__ is Drop else {other}"
+
+    def _asked(self, parameter: str) -> str:
+        """Whether a parameter is a drop: worked out once, where the function begins."""
+        self._flags[parameter] = f"{parameter}d"
+        return self._flags[parameter]
+
+    def prologue(self) -> list[str]:
+        return [f"{flag} = {parameter}.__class__ is Drop" for parameter, flag in self._flags.items()]
+
+    def output(self, source: str, local: str) -> str:
+        known = "" if local in self._sure else f"{source} is not None and "
+        short = f"{local}.__class__ is str and len({local}) < {LARGE} and '\\\\' not in {local}"
+        return f"{known}(_ := {local} if {short} else plain(s, {local}))"
 
     def call(self, call: nodes.Call, value: str) -> str:
         known = self.known.get(call.name)
@@ -100,7 +115,12 @@ class MicrosoftBuilder(Builder):
             local, source = local_of(left), left
             if not local:
                 local, source = "_", f"(_ := {left})"
-            return f"(({local} {operator} {right}) if {source}.__class__ is str else {negated}equal({local}, {right}))"
+            kind = f"{local}.__class__"
+            if operator == "==":
+                found = f"{source} is not None and ({local} == {right} if {kind} is str else "
+                return f"({found}{kind} is not Drop and equal({local}, {right})))"
+            found = f"{source} is None or ({local} != {right} if {kind} is str else "
+            return f"({found}{kind} is Drop or not equal({local}, {right})))"
         return f"({negated}equal({left}, {right}))"
 
     def do_case(self, node: nodes.Case) -> None:
@@ -127,6 +147,14 @@ class MicrosoftBuilder(Builder):
 
     def bare(self, source: str) -> str:
         return f"whole(text({source}))"
+
+    def string_of(self, parts: list[str]) -> str:
+        dynamic = [part for part in parts if not isinstance(part, Const)]
+        if len(dynamic) == 1 and isinstance(dynamic[0], Part) and not any("\\" in part for part in parts):
+            at = parts.index(dynamic[0])
+            before, after = (part[0] if part else const("") for part in (parts[:at], parts[at + 1 :]))
+            return f"around(s, {before}, {dynamic[0].raw}, {after})"
+        return f"told(s, ({', '.join(parts)}))"
 
     def text_of(self, source: str) -> str:
         return const(shown(source.value)) if isinstance(source, Const) else f"text({source})"

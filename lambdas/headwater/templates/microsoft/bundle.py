@@ -76,7 +76,10 @@ def _key(entry: Any) -> str:
         return json.dumps(entry, ensure_ascii=False)
     meta = resource.get("meta")
     version = meta.get("versionId") if isinstance(meta, dict) else None
-    return "_".join(str(each) for each in (kind, version, resource.get("id")) if each is not None)
+    number = resource.get("id")
+    if version is None and number is not None:
+        return f"{kind}_{number}"
+    return "_".join(str(each) for each in (kind, version, number) if each is not None)
 
 
 def merge(whole: dict[str, Any], other: dict[str, Any]) -> None:
@@ -95,9 +98,13 @@ def _new_items(known: list[Any], others: list[Any]) -> list[Any]:
     """The items of `others` that are not in `known`; equal items within `others` count once."""
     new: list[Any] = []
     for item in others:
-        if not any(item == each and _same(item, each) for each in (*known, *new)):
+        if not (item in known and _among(item, known)) and not (item in new and _among(item, new)):
             new.append(item)
     return new
+
+
+def _among(item: Any, items: list[Any]) -> bool:
+    return any(item == each and _same(item, each) for each in items)
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -15,6 +15,7 @@ from headwater.templates.errors import FilterError
 
 _SEGMENTS = re.compile(r"\r\n|\r|\n")
 _ESCAPE = re.compile(r"\\(F|S|E|T|R|\.br|X[0-9A-F]+)\\")
+_NILS: dict[Any, None] = dict.fromkeys(range(21))
 _JSON = re.compile(r'[\\"]')
 
 
@@ -88,27 +89,40 @@ class Drop(dict[Any, Any]):
         self.parts = parts
 
     def __missing__(self, key: Any) -> Any:
-        kind = self.kind
         found: Any
-        if key.__class__ is int:
-            parts = self.parts
-            if parts is None:
-                raw = self.raw
-                if kind.first and kind.first in raw:
-                    raw = raw.partition(kind.first)[0]
-                parts = self.parts = raw.split(kind.mark)
-            if 0 < key <= len(parts):
-                below, raw = kind.below, parts[key - 1]
-                found = kind.encoding.normal(raw) if below is None else Drop(raw, below) if raw else None
-            else:
-                found = kind.other(self, 0) if key == 0 else None
-        elif key == "value":
+        if key == "value":
             raw = self.raw
-            found = kind.encoding.normal(raw) if "\\" in raw or '"' in raw else raw
+            found = self.kind.encoding.normal(raw) if "\\" in raw or '"' in raw else raw
+        elif key.__class__ is int:
+            if self.parts is None:
+                self._split(self.kind)
+                if key in self:
+                    return self[key]
+            found = self._member(self.kind, key)
         else:
-            found = kind.other(self, key)
+            found = self.kind.other(self, key)
         self[key] = found
         return found
+
+    def _split(self, kind: Kind) -> None:
+        """Make all members by number at once, and nil of those that templates ask for beyond: asking is what costs."""
+        raw, below = self.raw, kind.below
+        if kind.first and kind.first in raw:
+            raw = raw.partition(kind.first)[0]
+        self.parts = parts = raw.split(kind.mark)
+        self.update(_NILS)
+        for number, part in enumerate(parts, 1):
+            if below is None:
+                self[number] = kind.encoding.normal(part)
+            elif part:
+                self[number] = Drop(part, below)
+
+    def _member(self, kind: Kind, key: int) -> Any:
+        parts = self.parts or ()
+        if not 0 < key <= len(parts):
+            return kind.other(self, 0) if key == 0 else None
+        part = parts[key - 1]
+        return Drop(part, kind.below) if part and kind.below else None
 
     def lookup(self, name: str | int) -> Any:
         return self[name]

@@ -214,7 +214,8 @@ def evaluated(state: State, out: list[str]) -> str | None:
 
 def trimmed(state: State, text: str) -> str | None:
     """The same of a text that is put together already."""
-    state.charge(len(text))
+    if len(text) >= LARGE:
+        state.charge(len(text))
     return text.strip() or None
 
 
@@ -224,6 +225,14 @@ def plain(state: State, value: Any) -> str:
     if len(text) >= LARGE:
         state.left -= len(text)
     return unescaped(mended(text)) if "\\" in text else text
+
+
+def around(state: State, before: str, value: Any, after: str) -> str:
+    """A JSON string of one output between constant texts."""
+    text = value if value.__class__ is str else shown(value)
+    if "\\" in text or '"' in text or len(text) >= LARGE:
+        return told(state, (before, mended(text), after))
+    return before + text + after
 
 
 def batch(
@@ -267,7 +276,7 @@ NAMES: dict[str, Any] = {
         each.__name__: each
         for each in (
             *(get, at, is_empty, less, less_or_equal, greater, greater_or_equal, contains, starts_with, ends_with),
-            *(has_key, has_value, mended, span, turns, spread, evaluated, batch, equal, trimmed, plain),
+            *(has_key, has_value, mended, span, turns, spread, evaluated, batch, equal, trimmed, plain, around),
             *(told, whole, kept, missing, missing_value, second_value),
         )
     },

@@ -92,9 +92,10 @@ def _fhir(partial: Partial, zone: str) -> str:
 
 
 def format_as_date_time(value: Any, handling: Any = "preserve") -> str | None:
-    text, zone = string(value), _zone(handling)
-    if text and zone == "preserve" and len(text) in (8, 19) and _COMMON.match(text):
+    text = string(value)
+    if text and handling == "preserve" and len(text) in (8, 19) and _COMMON.match(text):
         return _common(text)
+    zone = _zone(handling)
     return _fhir(_parsed(text, _HL7), zone) if text else text
 
 

@@ -19,7 +19,8 @@ _STEPS = 50
 
 def get_property(state: MicrosoftState, code: Any, mapping: Any, name: Any = "code") -> str | None:
     """A code's property in a code map; without one the code itself stands for `code` and `display`."""
-    code, mapping, name = string(code), string(mapping), string(name)
+    if not code.__class__ is mapping.__class__ is name.__class__ is str:
+        code, mapping, name = string(code), string(mapping), string(name)
     if not code or not mapping or not name:
         return None
     known = state.codes.get(mapping)
@@ -32,22 +33,24 @@ def get_property(state: MicrosoftState, code: Any, mapping: Any, name: Any = "co
 
 def generate_id_input(segment: Any, kind: Any, base_required: Any, base: Any = None) -> str | None:
     """`Patient_<segment>[_<base>]`; nil when the segment is blank."""
-    text, base_id = string(segment), string(base)
+    text = segment if segment.__class__ is str else string(segment)
+    base_id = base if base is None or base.__class__ is str else string(base)
     if not text or not text.strip():
         return None
     if not kind or (base_required is True and not base_id):
         raise FilterError("'generate_id_input' needs a resource type, and here a base id (Microsoft 1308)")
-    made = f"{string(kind)}_{text.strip()}"
+    made = f"{kind if kind.__class__ is str else string(kind)}_{text.strip()}"
     return made if base_id is None else f"{made}_{base_id}"
 
 
 def generate_uuid(value: Any) -> str | None:
     """The first 16 bytes of the text's SHA-256 as a .NET Guid, whose first three groups are little-endian."""
-    text = string(value)
-    if not text or not text.strip():
+    text = value if value.__class__ is str else string(value)
+    if not text or text.isspace():
         return None
-    h = hashlib.sha256(text.encode()).hexdigest()
-    return f"{h[6:8]}{h[4:6]}{h[2:4]}{h[:2]}-{h[10:12]}{h[8:10]}-{h[14:16]}{h[12:14]}-{h[16:20]}-{h[20:32]}"
+    h = hashlib.sha256(text.encode()).digest()
+    told = (h[3::-1] + h[5:3:-1] + h[7:5:-1] + h[8:16]).hex()
+    return f"{told[:8]}-{told[8:12]}-{told[12:16]}-{told[16:20]}-{told[20:]}"
 
 
 def _selected(text: str, path: str) -> Any:

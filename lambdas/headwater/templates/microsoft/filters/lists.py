@@ -45,7 +45,7 @@ def concat(meter: Meter, value: Any, other: Any) -> list[Any]:
 def join(meter: Meter, value: Any, glue: Any = " ") -> str | None:
     if value is None:
         return None
-    parts, mark = [shown(each) for each in _items(meter, value)], string(glue) or ""
+    parts, mark = list(map(shown, _items(meter, value))), string(glue) or ""
     meter.charge(sum(map(len, parts)) + len(mark) * len(parts))
     return mark.join(parts)
 
