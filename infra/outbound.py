@@ -18,6 +18,8 @@ from infra.review_api import REVIEW_TIMEOUT, ReviewApi
 PROPOSE_TIMEOUT = Duration.seconds(60)
 # An EHR may take half a minute to answer, and is asked up to three times: look, write, read back.
 SEND_TIMEOUT = Duration.seconds(120)
+SEND_ATTEMPTS = 20
+SEND_CONCURRENCY = 10
 REMIND_TIMEOUT = Duration.seconds(120)
 
 
@@ -30,7 +32,7 @@ class OutboundStack(Stack):
         self._workshop = Workshop.of(self, deployment, data.key, data.alarms, assets)
         self.write = self._queue("write", PROPOSE_TIMEOUT, attempts=12, late_after=Duration.minutes(15))
         # Twenty attempts of growing distance: an EHR that is down for a night loses nothing.
-        self.send = self._queue("send", SEND_TIMEOUT, attempts=20, late_after=Duration.hours(1))
+        self.send = self._queue("send", SEND_TIMEOUT, attempts=SEND_ATTEMPTS, late_after=Duration.hours(1))
         self._propose()
         self._send()
         self._review()
@@ -81,12 +83,13 @@ class OutboundStack(Stack):
         access.reads_ehr_secrets(send, self._deployment)
         # One at a time: each may need the whole time-out, and a batch shares it. Reading the queue already allows
         # ChangeMessageVisibility, by which send says when an EHR that is down should be tried again.
-        send.reads(self.send, batch=1, concurrency=10)
+        send.reads(self.send, batch=1, concurrency=SEND_CONCURRENCY)
 
     def _review(self) -> None:
         keys = self._keys()
         asked_again = {"HEADWATER_WRITE_QUEUE_URL": self.write.messages.queue_url}
-        review = self._function("review", REVIEW_TIMEOUT, {**self._send_queue(), **asked_again})
+        review = self._function("review", REVIEW_TIMEOUT, {**self._ehrs(), **self._send_queue(), **asked_again})
+        access.reads_ehr_secrets(review, self._deployment)
         access.sends(review, self.send.messages)
         access.sends(review, self.write.messages)
         api = ReviewApi(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Proposals,
         Queue,
         Watch,
+        WorkList,
     )
     from headwater.templates.engine import Engine
 
@@ -107,6 +108,7 @@ class App:
             watch=self.watch,
             clock=self.clock,
             empi=self.empi,
+            work_list=self.work_list,
         )
 
     @cached_property
@@ -144,6 +146,9 @@ class App:
 
         return ReviewApi(
             Review(
+                ehrs=self.ehrs,
+                apis=self.apis,
+                policy=self.policy,
                 proposals=self.proposals,
                 audit=self.audit,
                 index=self.persons,
@@ -231,6 +236,12 @@ class App:
         from headwater.adapters.inbox.dynamodb import DynamoDbInbox
 
         return DynamoDbInbox(clients.dynamodb(), self.settings.messages_table)
+
+    @cached_property
+    def work_list(self) -> WorkList:
+        from headwater.adapters.work_list.dynamodb import DynamoDbWorkList
+
+        return DynamoDbWorkList(clients.dynamodb(), self.settings.messages_table)
 
     @cached_property
     def fhir(self) -> FhirStore:

@@ -36,7 +36,7 @@ ALLOWED = {
     | {"sqs:SendMessage", "healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"}
     | {"secretsmanager:GetSecretValue"},
     "propose": OUTBOUND | CONSUMES | {"secretsmanager:GetSecretValue"},
-    "review": OUTBOUND | {"sqs:SendMessage"},
+    "review": OUTBOUND | {"sqs:SendMessage", "secretsmanager:GetSecretValue"},
     "keys": {"ssm:GetParameter"},
     "remind": OUTBOUND | {"sqs:SendMessage"},
     "send": OUTBOUND | CONSUMES | {"secretsmanager:GetSecretValue"},
@@ -120,8 +120,8 @@ def test_only_ingest_writes_persons(cloud):
     assert any("Persons" in table for table in _resources(cloud, "ingest", "dynamodb:PutItem"))
 
 
-def test_only_propose_and_send_read_secrets_and_only_those_of_ehrs(cloud):
-    for handler in ("propose", "send"):
+def test_outbound_reads_the_secrets_of_ehrs_and_no_others(cloud):
+    for handler in ("propose", "review", "send"):
         (secrets,) = _resources(cloud, handler, "secretsmanager:GetSecretValue")
         assert ":secret:headwater/ehrs/*" in secrets
 

@@ -80,7 +80,8 @@ class Desk:
     @property
     def review(self) -> Review:
         return Review(
-            proposals=self.proposals, audit=self.audit, index=self.persons, rules=self.rules,
+            ehrs=self.ehrs, apis=lambda _: self.chart, policy=self.policy, proposals=self.proposals, audit=self.audit,
+            index=self.persons, rules=self.rules,
             write_queue=self.write_queue, send_queue=self.queue, notices=self.notices, watch=self.watch,
             clock=self.clock,
         )  # fmt: skip

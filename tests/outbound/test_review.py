@@ -9,7 +9,7 @@ import pytest
 from headwater.errors import Refuse, Retry
 from headwater.model import ProposalState
 from headwater.outbound.review import Reviewer
-from tests.outbound.conftest import CLINICIAN, Desk, wish
+from tests.outbound.conftest import CLINICIAN, TARGET, Desk, patient, wish
 
 STRANGER = Reviewer("someone", frozenset({"steward"}))
 
@@ -104,6 +104,25 @@ def test_a_changed_link_freezes_what_hangs_on_it(desk: Desk) -> None:
         desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
     assert desk.queue.bodies == []
     assert desk.proposals.rows[proposal.intent].state is ProposalState.NEEDS_HUMAN
+
+
+def test_nobody_can_sign_while_the_patient_there_is_not_certainly_the_same(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    twin = patient(desk.ehrs[TARGET].patient.identifier_system, "M77120", multipleBirthBoolean=True,
+                   name=[{"family": "Okonkwo-Reyes", "given": ["Orla"]}])  # fmt: skip
+    twin["identifier"] = twin["identifier"][:1]
+    desk.chart.patients[0] = twin
+    with pytest.raises(Refuse, match=r"review\.identity_changed.*identity\.not_certain"):
+        desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert desk.proposals.rows[proposal.intent].state is ProposalState.NEEDS_HUMAN
+    assert desk.queue.bodies == []
+
+
+def test_an_ehr_that_is_down_stops_nobody_from_signing(desk: Desk) -> None:
+    proposal = desk.propose(wish())
+    desk.chart.down = True
+    approved = desk.review.approve(CLINICIAN, proposal.intent, proposal.payload_hash)
+    assert approved.state is ProposalState.APPROVED
 
 
 def test_a_third_ehr_that_joins_changes_nothing(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from headwater.model import Proposal, ProposalState
 from headwater.ports import AuditLog, Clock, Proposals
 
 SENDER = "send"
+NOT_SENT = "not_sent"  # the audit's word for an attempt of which no byte was looked at over there
 ASKED_AGAIN = "review.asked_again"  # why a row gave way to its own request, made anew
 
 
@@ -40,7 +41,9 @@ class Ledger:
     def move(self, proposal: Proposal, state: ProposalState, *, who: str = SENDER, **changes: Any) -> Proposal:
         moved: Proposal = replace(proposal, state=state, version=proposal.version + 1, **changes)
         said = {"attempt": moved.attempts, "payload": moved.payload_hash, "reason": moved.reason}
-        self.note(moved, state.value.lower(), who=who, filed=moved.filed_ref, **said)
+        # What only people give must not read as if a machine had given it.
+        event = NOT_SENT if (who, state) == (SENDER, ProposalState.APPROVED) else state.value.lower()
+        self.note(moved, event, who=who, filed=moved.filed_ref, **said)
         self.proposals.move(moved, expected_version=proposal.version)
         return moved
 

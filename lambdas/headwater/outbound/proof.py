@@ -16,7 +16,7 @@ from headwater.model import Answer, Proposal, ProposalState, Resource
 from headwater.outbound import chart
 from headwater.outbound.gates.loop import marker_of
 from headwater.outbound.gates.subject import subject
-from headwater.outbound.ledger import SENDER
+from headwater.outbound.ledger import NOT_SENT
 from headwater.ports import AuditLog, EhrApi
 
 # Data is on a wrong patient or says something else than what was signed, or somebody has tampered.
@@ -73,7 +73,7 @@ def sent_before(audit: AuditLog, intent: str, most: int) -> tuple[int, str]:
         event, reason = str(entry["event"]), str(entry.get("reason", ""))
         if event == "sending":
             attempts, at = attempts + 1, str(entry["at"])
-        elif event == "approved" and entry.get("who") == SENDER:  # nothing had been looked at over there
+        elif event == NOT_SENT:
             attempts = max(attempts - 1, 0)
         elif event == "failed" or (event == "needs_human" and reason.startswith(_NOT_COMMITTED)):
             attempts = 0

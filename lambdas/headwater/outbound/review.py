@@ -7,16 +7,18 @@ is risky is signed by two, neither of them its author.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from headwater.ehrs import Ehr
 from headwater.errors import Refuse, Retry
 from headwater.model import Proposal, ProposalState
-from headwater.outbound.gates.identity import link_of
+from headwater.outbound.gates.identity import identity, link_of
 from headwater.outbound.ledger import ASKED_AGAIN, Ledger
 from headwater.outbound.policy import Tier, WritePolicy
-from headwater.ports import AuditLog, Clock, Notices, PersonIndex, Proposals, Queue, Watch
+from headwater.persons.policy import MatchingPolicy
+from headwater.ports import AuditLog, Clock, EhrApis, Notices, PersonIndex, Proposals, Queue, Watch
 
 CLINICIANS = "clinician"
 MOST_IN_A_BATCH = 20
@@ -35,9 +37,12 @@ class Reviewer:
 class Review:
     """The step with its ports filled."""
 
+    ehrs: Mapping[str, Ehr]
+    apis: EhrApis
     proposals: Proposals
     audit: AuditLog
     index: PersonIndex
+    policy: MatchingPolicy
     rules: WritePolicy
     write_queue: Queue
     send_queue: Queue
@@ -135,11 +140,29 @@ class Review:
         if self.clock().isoformat() >= proposal.expires_at:
             self._decide(reviewer, proposal, ProposalState.EXPIRED, "review.expired")
             raise Refuse("review.expired", place=proposal.intent, hint="the proposal was not reviewed in time")
-        person = self.index.get(proposal.person_id)
-        if person is None or link_of(person, proposal.origin_ehr, proposal.ehr) != proposal.link:
-            self._decide(reviewer, proposal, ProposalState.NEEDS_HUMAN, "review.identity_changed")
-            hint = "the person's link has changed since this was proposed; a steward must look"
+        why = self._identity_changed(proposal)
+        if why:
+            self._decide(reviewer, proposal, ProposalState.NEEDS_HUMAN, why.code)
+            hint = f"{why.code}: {why.hint}; a steward must look"
             raise Refuse("review.identity_changed", place=proposal.intent, hint=hint)
+
+    def _identity_changed(self, proposal: Proposal) -> Refuse | None:
+        """Why the patient there is not certainly the person of the proposal any more, as the EHR's own record says now.
+
+        An EHR that does not answer stops nobody from signing: the sender asks the same again.
+        """
+        changed = Refuse("review.identity_changed", hint="the link between the two EHRs' records is another one now")
+        ehr = self.ehrs[proposal.ehr]
+        try:
+            api = self.apis(ehr.name)
+            who = identity(proposal.person_id, proposal.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
+        except Refuse as refusal:
+            return refusal
+        except Retry:
+            person = self.index.get(proposal.person_id)
+            same = person is not None and link_of(person, proposal.origin_ehr, proposal.ehr) == proposal.link
+            return None if same else changed
+        return None if (who.link, who.patient_ref) == (proposal.link, proposal.patient_ref) else changed
 
     def _refuse_if_not_theirs(self, reviewer: Reviewer, proposal: Proposal, tier: Tier, seen: Sequence[str]) -> None:
         """Four eyes: not the author, with the role that the last signature needs, and nothing overlooked."""
