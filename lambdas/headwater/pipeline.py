@@ -22,7 +22,7 @@ from headwater.inbound.store import store
 from headwater.inbound.tell import tell
 from headwater.model import Converted, Delivery, Envelope, MessageState
 from headwater.persons.policy import MatchingPolicy
-from headwater.ports import Archive, Clock, Empi, FhirStore, Inbox, PersonIndex, Queue, Watch
+from headwater.ports import Archive, Clock, Empi, FhirStore, Inbox, PersonIndex, Queue, Watch, WorkList
 from headwater.templates.engine import Engine
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class Ingest:
     watch: Watch
     clock: Clock
     empi: Empi | None = None  # outside, asked in place of our own match
+    work_list: WorkList | None = None  # None: nobody waits for it
 
     def __call__(self, delivery: Delivery) -> None:
         """Take one delivery all the way; raises Retry alone, when the queue should bring it again."""
@@ -94,6 +95,8 @@ class Ingest:
     def _steps(self, envelope: Envelope) -> MessageState:
         ehr = self.ehrs[envelope.ehr]
         converted = self._timed("convert", ehr.name, lambda: _convert(envelope, ehr, self.engine_for(ehr)))
+        if self.work_list and converted.unmapped:
+            self.work_list.note(ehr.name, converted.unmapped, message=envelope.key, at=self.clock())
         matched = self._timed(
             "match", ehr.name, lambda: match(converted, ehr.name, self.persons, self.policy, self.empi)
         )

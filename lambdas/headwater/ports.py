@@ -25,6 +25,8 @@ from headwater.model import (
     Resource,
     SourceRecord,
     Switch,
+    Unmapped,
+    Wanted,
 )
 
 
@@ -110,6 +112,16 @@ class PersonIndex(Protocol):
 
     def decisions(self, record_key: str) -> Sequence[Decision]:
         """Every answer that was ever given on a record, the oldest first."""
+
+
+class WorkList(Protocol):
+    """Codes that wait for a mapping, for the interface analyst. Codes and systems only."""
+
+    def note(self, ehr: str, unmapped: Sequence[Unmapped], *, message: str, at: datetime) -> None:
+        """Count them. Counts may be written some time later, and the last few of a sandbox never."""
+
+    def list(self, *, limit: int = 1000) -> Sequence[Wanted]:
+        """The most frequent first."""
 
 
 class Empi(Protocol):

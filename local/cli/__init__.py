@@ -10,9 +10,28 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from local.cli import audit, convert, drill, ehrs, empi, lint, quarantine, review, run, send, stack, templates, try_out
+from local.cli import (
+    audit,
+    codes,
+    convert,
+    drill,
+    ehrs,
+    empi,
+    lint,
+    quarantine,
+    review,
+    run,
+    send,
+    stack,
+    templates,
+    try_out,
+)
 from local.target import NotRunning
 
+GROUPS = (
+    *(run, stack, send, quarantine, review, audit, drill),
+    *(empi, ehrs, convert, try_out, lint, codes, templates),
+)
 EPILOG = """\
 Start with:   headwater run --auto        the whole way, once, with a demo feed
               headwater up                the local stack until Ctrl-C; then, in another terminal:
@@ -20,6 +39,7 @@ Start with:   headwater run --auto        the whole way, once, with a demo feed
               headwater quarantine list
               headwater review list
 Mapping:      headwater convert FILE --ehr epic; headwater try mappings/ehrs/epic; headwater lint
+              headwater codes wanted
 """
 
 
@@ -31,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (run, stack, send, quarantine, review, audit, drill, empi, ehrs, convert, try_out, lint, templates):
+    for group in GROUPS:
         group.add(commands)
     return top
 

@@ -13,6 +13,7 @@ from headwater.adapters.archive.s3 import S3Archive
 from headwater.adapters.inbox.dynamodb import DynamoDbInbox
 from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
 from headwater.adapters.queue.sqs import SqsQueue
+from headwater.adapters.work_list.dynamodb import DynamoDbWorkList
 from headwater.ehrs import load
 from headwater.ehrs.engines import engine_for
 from headwater.model import Delivery
@@ -53,6 +54,7 @@ def ingest(client: Callable[[str], Any]) -> Ingest:
         write_queue=SqsQueue(sqs, url),
         watch=FakeWatch(),
         clock=FakeClock(),
+        work_list=DynamoDbWorkList(dynamodb, "messages"),
     )
 
 

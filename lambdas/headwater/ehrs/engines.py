@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from headwater.templates.engine import Engine
 
 
+_SAID = (".liquid", ".csv", ".sqlite")
+
+
 def engine_for(mappings: Path, *, cache: Path | None = None) -> Callable[[Ehr], Engine]:
     """Gives each EHR its engine, made when first asked for. `cache` is where compiled templates are kept."""
     made: dict[str, Engine] = {}
@@ -50,6 +53,7 @@ def _engine(mappings: Path, ehr: Ehr, cache: Path | None) -> Engine:
         filters=filters(ehr, codes, content_id),
         version=_digest([*own, mappings / "base"]),
         cache=cache,
+        unmapped=codes.wanted,
     )
 
 
@@ -57,7 +61,7 @@ def _digest(folders: Sequence[Path]) -> str:
     """A short name for what templates and code maps say: the same on every machine, another after any change."""
     sha256 = hashlib.sha256()
     for folder in folders:
-        for file in sorted((*folder.rglob("*.liquid"), *folder.rglob("*.csv"))):
+        for file in sorted(file for suffix in _SAID for file in folder.rglob(f"*{suffix}")):
             said = file.read_bytes()
             sha256.update(f"{folder.name}/{file.relative_to(folder).as_posix()}:{len(said)}:".encode() + said)
     return sha256.hexdigest()[:16]

@@ -2,24 +2,42 @@
 
 A file is one map. Its columns are `system,code,display,to_system,to_code,to_display,equivalence`; a row without system
 is for that code in whatever system, a row that an EHR's folder has goes before the base's. `equivalence` is FHIR R4's
-(ConceptMap.equivalence); `unmatched` says on purpose that there is no target.
+(ConceptMap.equivalence); `unmatched` says on purpose that there is no target, and of the code `*` that no other code
+of this map needs one: a map that only knows some codes is not a list of errands.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from headwater.errors import Quarantine
+from headwater.model import Unmapped
 
 COLUMNS = ("system", "code", "display", "to_system", "to_code", "to_display", "equivalence")
-_EQUIVALENCES = frozenset(
+EQUIVALENCES = frozenset(
     {"", "relatedto", "equivalent", "equal", "wider", "subsumes", "narrower", "specializes", "inexact", "unmatched"}
 )
 
+# Systems whose codes are what others are mapped to: one of theirs wants no mapping.
+_STANDARD = frozenset(
+    {
+        *("http://loinc.org", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm"),
+        *("http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/cvx"),
+        *("http://hl7.org/fhir/sid/ndc", "http://www.ama-assn.org/go/cpt", "http://unitsofmeasure.org"),
+    }
+)
+_HL7 = "http://terminology.hl7.org/"
+# What stands where a code should be and is free text is not for a list that many read.
+_CODE = re.compile(r"[\w.\-/:+%*\[\]{}^()]{1,64}")
+_LONGEST_DISPLAY = 80
+
 Coding = dict[str, str]
-_Map = Mapping[tuple[str, str], Coding | None]
+Key = tuple[str, str]  # system, code
+_OTHERS: Key = ("", "*")
+_Map = Mapping[Key, Coding | None]
 
 
 class CodeMaps:
@@ -28,6 +46,7 @@ class CodeMaps:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
         self._maps: dict[str, _Map] = {}
+        self._unmapped: dict[Unmapped, None] = {}
 
     def find(self, name: str, code: str, system: str = "") -> Coding | None:
         """The target of a code as a FHIR Coding (`system`, `code`, `display` as far as known), None without one.
@@ -35,20 +54,95 @@ class CodeMaps:
         `system` is the code's own system URI. Case counts: mM is no mm. Raises Quarantine('convert.codes_missing' |
         'convert.codes_malformed') for a map that is not there or not a map.
         """
+        found = self._map(name)
+        return found[system, code] if (system, code) in found else found.get(("", code))
+
+    def want(self, name: str, code: str, system: str = "", display: str = "") -> None:
+        """Note a code for which nothing was found, unless somebody said on purpose that there is nothing."""
+        found = self._map(name)
+        if system in _STANDARD or system.startswith(_HL7) or not _CODE.fullmatch(code):
+            return
+        if any(key in found for key in ((system, code), ("", code), _OTHERS)):
+            return
+        self._unmapped[Unmapped(name, code, system, display[:_LONGEST_DISPLAY])] = None
+
+    def wanted(self) -> tuple[Unmapped, ...]:
+        """What was noted since the last call, each once."""
+        noted, self._unmapped = tuple(self._unmapped), {}
+        return noted
+
+    def _map(self, name: str) -> _Map:
         found = self._maps.get(name)
         if found is None:
             found = self._maps[name] = self._read(name)
-        return found[system, code] if (system, code) in found else found.get(("", code))
+        return found
 
     def _read(self, name: str) -> _Map:
-        files = [folder / f"{name}.csv" for folder in self._folders]
-        present = [file for file in files if file.is_file()]
-        if not present:
+        layers = [layer for folder in self._folders for layer in _layers(folder, name)]
+        if not layers:
             raise Quarantine("convert.codes_missing", place=f"codes/{name}.csv", hint="no folder has this code map")
-        found: dict[tuple[str, str], Coding | None] = {}
-        for file in reversed(present):
-            found |= _rows(file)
-        return found
+        return layers[0] if len(layers) == 1 else _Layers(layers)
+
+
+class _Layers(Mapping[Key, Coding | None]):
+    """Several maps as one; the first that has a code counts."""
+
+    def __init__(self, layers: Sequence[_Map]) -> None:
+        self._layers = layers
+
+    def __getitem__(self, key: Key) -> Coding | None:
+        for layer in self._layers:
+            if key in layer:
+                return layer[key]
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return any(key in layer for layer in self._layers)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter({key: None for layer in self._layers for key in layer})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Large(Mapping[Key, Coding | None]):
+    """A map in an SQLite file, for the ones that would not fit: a look-up reads a page or two, memory stays as it is.
+    `headwater codes import` writes it."""
+
+    def __init__(self, file: Path) -> None:
+        import sqlite3  # few mappings have a file that is large
+
+        self._lines = sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+
+    def __getitem__(self, key: Key) -> Coding | None:
+        row = self._lines.execute("SELECT to_system, to_code, to_display FROM map WHERE system = ? AND code = ?", key)
+        found = row.fetchone()
+        if found is None:
+            raise KeyError(key)
+        target = dict(zip(("system", "code", "display"), found, strict=True))
+        return {name: value for name, value in target.items() if value} if target["code"] else None
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self[key]  # type: ignore[index]
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._lines.execute("SELECT system, code FROM map"))
+
+    def __len__(self) -> int:
+        return int(self._lines.execute("SELECT count(*) FROM map").fetchone()[0])
+
+
+def _layers(folder: Path, name: str) -> Iterator[_Map]:
+    """A folder's own lines for a map: those that people write before those of a large file."""
+    if (folder / f"{name}.csv").is_file():
+        yield _rows(folder / f"{name}.csv")
+    if (folder / f"{name}.sqlite").is_file():
+        yield Large(folder / f"{name}.sqlite")
 
 
 def _rows(file: Path) -> _Map:
@@ -62,7 +156,7 @@ def _rows(file: Path) -> _Map:
 
 
 def _target(row: Mapping[str, str | None], place: str) -> Coding | None:
-    if None in row.values() or None in row or not row["code"] or row["equivalence"] not in _EQUIVALENCES:
+    if None in row.values() or None in row or not row["code"] or row["equivalence"] not in EQUIVALENCES:
         raise Quarantine("convert.codes_malformed", place=place, hint="seven columns, a code, and R4's equivalence")
     if row["equivalence"] == "unmatched" or not row["to_code"]:
         return None

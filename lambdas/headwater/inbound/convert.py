@@ -58,12 +58,14 @@ def check(resources: Sequence[Resource], places: Mapping[str, str] = MappingProx
 
 
 def _whole(reading: Reading, envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
+    engine.unmapped()  # what a message before left behind when it failed
     try:
         built, event_time = _resources(reading, ehr, engine)
         resources = merge(built)
         provenance = _provenance(resources, envelope, engine, event_time)
         resources = [*(one for one in resources if not _is_ours(one)), provenance]
-        return Converted(reading.kind, tuple(resources), event_time, reading.unread())
+        told = reading.unread(), reading.message_id, reading.sent_at, engine.unmapped()
+        return Converted(reading.kind, tuple(resources), event_time, *told)
     except RecursionError:
         hint = "the message, or what a template made of it, is nested too deeply"
         raise Quarantine("convert.too_deep", place=reading.kind, hint=hint) from None

@@ -1,6 +1,7 @@
 """The inbox in one DynamoDB table. Two kinds of rows share the key `key`: a message's row (`<ehr>/<sha256>`), and
-`thread#<thread>`, which remembers the time of the newest news about one encounter or order. Only messages have a
-`state`, so the index `by-state` (`state`, `updated_at`; all attributes projected) lists nothing else.
+`thread#<thread>`, which remembers the time of the newest news about one encounter or order. Only messages have one of
+their states, so the index `by-state` (`state`, `updated_at`; all attributes projected) lists nothing else under them.
+The work list keeps its rows here as well (`adapters/work_list`).
 """
 
 from __future__ import annotations

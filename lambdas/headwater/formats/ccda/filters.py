@@ -149,6 +149,8 @@ class _Codes:
         found: list[Coding] = []
         for code, display, system in self._said(value):
             target = self._codes.find(name, code, system) if name else None
+            if name and not target:
+                self._codes.want(name, code, system, display)
             sent = {key: text for key, text in (("system", system), ("code", code), ("display", display)) if text}
             for coding in (dict(target), sent) if target else (sent,):
                 named = coding["code"], coding.get("system")

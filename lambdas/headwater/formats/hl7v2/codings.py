@@ -39,10 +39,13 @@ class Codings:
 
     def coding(self, value: Any, name: str) -> Coding | None:
         """The target Coding of a code, or of the first triplet of a CWE that has one."""
-        for code, _, system, _ in _triplets(value):
+        triplets = _triplets(value)
+        for code, _, system, _ in triplets:
             found = self._codes.find(name, code, self.coding_system(system) or "")
             if found:
                 return found
+        for code, display, system, _ in triplets[:1]:
+            self._codes.want(name, code, self.coding_system(system) or "", display)
         return None
 
     def codings(self, value: Any, name: str = "", table: str = "") -> list[Coding]:

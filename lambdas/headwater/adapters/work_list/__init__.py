@@ -1,0 +1,1 @@
+"""Codes that wait for a mapping: the `WorkList` port."""
