@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from local.drill.mutations import in_force, mutations
 from local.drill.report import html
 from local.drill.running import Outcome, drill, play_all, scenarios_of
 from local.drill.scenario import HERE
@@ -30,11 +31,17 @@ def add(commands: Any) -> None:
                          help="scenarios: a file or a folder; the vocabulary is docs/drill.md")  # fmt: skip
     command.add_argument("--report", type=Path, metavar="FILE", help="write the report here (HTML, self-contained)")
     command.add_argument("--full", action="store_true", help="with the numbers of the scenarios, not a part of them")
+    command.add_argument(
+        "--mutate", metavar="CONTROL", help="with this control switched off: its scenarios must turn red"
+    )
+    command.add_argument("--mutations", action="store_true", help="every control switched off in turn; prints a table")
     command.add_argument("--verbose", action="store_true", help="show every finding")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.mutations or options.mutate:
+        return mutate(options)
     console = Console(highlight=False, soft_wrap=True)
     scenarios = [one for one in scenarios_of(options.data) if not options.scenario or one.id in options.scenario]
     started, outcomes = time.monotonic(), []
@@ -71,3 +78,32 @@ def show(console: Console, outcome: Outcome, *, verbose: bool = False) -> None:
         console.print(f"       [bold yellow]NOT UNDERSTOOD[/] {word}")
     if outcome.crash:
         console.print(outcome.crash, style="red", markup=False)
+
+
+def mutate(options: argparse.Namespace) -> int:
+    """Every control off in turn; 0 when each of them turned one of its scenarios red."""
+    console = Console(highlight=False, soft_wrap=True)
+    wanted = [one for one in mutations() if options.mutate in (None, one.name)]
+    if not wanted:
+        console.print(f"no such control; known: {', '.join(one.name for one in mutations())}")
+        return 2
+    known = {one.id: one for one in scenarios_of(options.data)}
+    console.print("| control | switched off | turned red |\n|---|---|---|")
+    blind = 0
+    with drill() as playing:
+        for mutation in wanted:
+            scenarios = [known[name] for name in mutation.scenarios if name in known]
+            with in_force(mutation):
+                outcomes = list(play_all(playing, scenarios, options.seed, options.ehr))
+            red = [one for one in outcomes if not one.green]
+            blind += not red
+            told = ", ".join(dict.fromkeys(f"{one.scenario.id} ({_why(one)})" for one in red)) or "**nothing**"
+            console.print(f"| {mutation.name} | {mutation.off} | {told} |", markup=False)
+    return 1 if blind else 0
+
+
+def _why(outcome: Outcome) -> str:
+    """What was broken, in a few words."""
+    if outcome.crash:
+        return "it broke down"
+    return outcome.red[0].says if outcome.red else "not understood"

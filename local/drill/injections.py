@@ -153,9 +153,9 @@ def _event_flood(play: Play, a: Arguments) -> None:
     if played < total:
         play.notes.append(f"{played} of {total} events were played, at the times of the whole flood")
     for number in range(played):
-        fact = people.fact(world, people.taken_as(world, "vital", world.target), 300 + number % 40)
+        fact = people.fact(world, people.taken_as(world, "vital", world.target), 300 + number % 20)
         person = play.world.people[number % 10]
-        row = people.about({**fact, "id": f"flood-{number % 40}"}, person.at(world.origin))
+        row = people.about({**fact, "id": f"flood-{number % 20}"}, person.at(world.origin))
         row["meta"] = {"lastUpdated": world.clock.now().replace(microsecond=number).isoformat()}
         patient = person.patients[world.origin]
         world.later(

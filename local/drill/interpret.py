@@ -21,7 +21,8 @@ MOST = 40  # what a number in the stimulus is cut to: a thousand items show noth
 _FIRST = {"chart_contains", "masked_element", "redacted_record", "default_effective_now", "payload_subject_swap",
           "default_unit_when_missing", "tenant_confusion", "token_ttl", "jti_replay_check"}  # fmt: skip
 _AFTER_APPROVAL = {"kill_process", "audit_unavailable", "clock_advance", "duplicate_delivery", "restore_ledger",
-                   "dlq_redrive", "empi_unlink", "patient_merge_redirect", "version_bump", "concurrent_clinician_edit"}  # fmt: skip
+                   "dlq_redrive", "empi_unlink", "patient_merge_redirect", "version_bump",
+                   "concurrent_clinician_edit"}  # fmt: skip
 _FACTS = (
     (r"medicat|\bdrug|prescri|lisinopril", "medication"),
     (r"allerg", "allergy"),
@@ -209,7 +210,7 @@ _CLAUSES: tuple[tuple[str, Clause], ...] = (
         lambda m, _: iter([{"posts_after_switch_s": {"after": int(m[1]), "max": 0}}]),
     ),
     (
-        r"(?:0|no|zero) (?:new )?(?:writes?|posts?)(?: at all)?(?:$| after| to | with| on )|nothing is (?:written|sent)",
+        r"(?:0|no|zero) (?:new )?(?:writes?|posts?)(?:$| after| to | with| on )|nothing is (?:written|sent)",
         _always({"posts": 0}),
     ),
     (r"(?:0|no) new proposals?", _always({"new_proposals": 0})),
@@ -230,7 +231,7 @@ _CLAUSES: tuple[tuple[str, Clause], ...] = (
     (r"difference report|differences? (?:are|is) report", _always({"reported_differences": True})),
     (r"incident", _INVARIANT),
     (
-        r"entry (?:is )?(?:still )?in the chart|clinician's .* (?:survive|kept|there)|fields? .*(?:survive|kept)|not nulled",
+        r"entry (?:still )?in the chart|entry is in|clinician's .* (?:survive|kept|there)|fields? .*kept|not nulled",
         _always({"edits_survive": True}),
     ),
     (r"write was refused", _INVARIANT),

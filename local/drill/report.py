@@ -38,7 +38,7 @@ def html(outcomes: Sequence[Outcome], *, seconds: float, seed: int) -> str:
         f"{_tile(str(len(red)), 'failed', 'fail' if red else '')}"
         f"{_tile(str(sum(o.partly for o in outcomes)), 'checked in part')}</div>",
         "<h2>What was asked</h2><p>Each scenario breaks one thing on purpose between a clinician's approval and the "
-        "chart, and lets the system run. Afterwards its own criterion is checked, and ten rules that must always hold:</p>"
+        "chart, and lets the system run. Then its own criterion is checked, and ten rules that must always hold:</p>"
         f"<ul>{''.join(f'<li><b>{name}</b> {escape(text)}</li>' for name, text in TITLES.items())}</ul>",
         f"<h2>All runs</h2>{_overview(outcomes)}",
         "<h2>Scenario by scenario</h2>",

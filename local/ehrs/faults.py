@@ -30,6 +30,7 @@ class Effects:
     found_in: float = 0.0
     gone_in: float | None = None
     status: int | None = None
+    others_ack: bool = False
     held: bool = False
     queued: bool = False
     ignored: tuple[str, ...] = ()
@@ -191,21 +192,24 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
     "drop_before_commit": lambda e, a: replace(e, drop_before=True, hang=float(a.get("hang_s", 0))),
     "drop_after_commit": lambda e, a: replace(e, drop_after=True, hang=float(a.get("hang_s", 0))),
     "commit_after": _commit_after,
-    "search_lag": lambda e, a: replace(e, found_in=float(a["delay_s"])),
+    "late_ack": lambda e, a: replace(e, drop_after=True, hang=float(a.get("delay_s", a.get("hang_s", 60)))),
+    "reorder_acks": lambda e, _: replace(e, others_ack=True),
+    "jti_replay_check": lambda e, _: e,  # the token endpoint does it always (`local.ehrs.oauth`)
+    "search_lag": lambda e, a: replace(e, found_in=float(a.get("delay_s", a.get("lag_s", 60)))),
     "async_nack": _nack,
     "silent_discard": _discard,
-    "token_ttl": lambda e, a: replace(e, token_ttl=float(a["ttl_s"])),
+    "token_ttl": lambda e, a: replace(e, token_ttl=float(a.get("ttl_s", a.get("seconds", 5)))),
     "version_bump": lambda e, a: replace(e, bump=True, bump_sets=a.get("set", {})),
     "concurrent_clinician_edit": lambda e, a: replace(e, bump=True, bump_sets=a.get("set", _ENTERED)),
     "null_missing_fields": lambda e, _: replace(e, nulled=True),
     "ignore_fields": lambda e, a: replace(e, ignored=(*e.ignored, *map(str, a["fields"]))),
-    "default_unit_when_missing": lambda e, a: replace(e, default_unit=str(a["unit"])),
+    "default_unit_when_missing": lambda e, a: replace(e, default_unit=str(a.get("unit", "lb"))),
     "default_effective_now": lambda e, _: replace(e, default_effective_now=True),
     "patient_merge_redirect": lambda e, a: replace(e, merged={**e.merged, str(a["from"]): str(a["to"])}),
     "masked_element": lambda e, a: replace(e, masked=(*e.masked, str(a.get("element", "value")))),
 }
 _SLOW_EVERY = 50
 _ENTERED: Mapping[str, Any] = {"note": [{"text": "entered by a clinician meanwhile"}]}
-_ON = {"latency": "*", "token_ttl": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*",
+_ON = {"latency": "*", "token_ttl": "TOKEN", "jti_replay_check": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*",
        "version_bump": "PUT", "concurrent_clinician_edit": "PUT", "null_missing_fields": "PUT"}  # fmt: skip
 _STATES = frozenset({"patient_merge_redirect", "masked_element", "null_missing_fields"})  # until they are cleared

@@ -92,6 +92,9 @@ class Rest:
         )
         if effects.drop_after:
             return Reply(0, drop=True, hang=effects.hang), row
+        if effects.others_ack:  # the acknowledgement of another write of ours comes back for this one
+            others = [one for one in self._chart.rows(type_) if one.payload_hash not in ("", row.payload_hash)]
+            return self._written(others[-1] if others else row, self._behaviour.create_status), row
         if operation.answer_body is AnswerBody.RECORD:
             return Reply(200, {"status": "1", operation.row_id: row.resource["id"]}), row
         return self._written(row, effects.status or self._behaviour.create_status), row

@@ -328,7 +328,7 @@ def test_the_faults_are_words_of_the_drill() -> None:
         "latency", "status", "drop_before_commit", "drop_after_commit", "commit_after", "search_lag", "async_nack",
         "http200_with_entry_error", "silent_discard", "token_ttl", "version_bump", "ignore_fields", "operation_outcome",
         "default_unit_when_missing", "default_effective_now", "patient_merge_redirect", "masked_element",
-        "null_missing_fields", "concurrent_clinician_edit",
+        "null_missing_fields", "concurrent_clinician_edit", "late_ack", "reorder_acks", "jti_replay_check",
     }  # fmt: skip
     assert set(KNOWN) == drill
 
