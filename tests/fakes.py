@@ -156,8 +156,10 @@ class FakeBrakes(_Fake):
     def look(self, ehr: str, scopes: Sequence[str], now: datetime) -> Brake:
         self._up()
         thrown = tuple(self.thrown[scope] for scope in sorted(set(scopes)) if scope in self.thrown)
-        closed_s = (self.closed[ehr] - now).total_seconds() if ehr in self.closed else 0.0
-        return Brake(thrown, max(0.0, closed_s), self.failures.get(ehr, 0))
+        names = (ehr, f"{ehr}/writes")
+        closed = [max(0.0, (self.closed.get(name, now) - now).total_seconds()) for name in names]
+        failures = [self.failures.get(name, 0) for name in names]
+        return Brake(thrown, closed[0], failures[0], closed[1], failures[1])
 
     def take(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
         self._up()

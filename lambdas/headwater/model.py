@@ -404,12 +404,14 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """What holds an EHR's writes back now: switches that are thrown, seconds until it may be asked anything again,
-    and how often in a row it has failed."""
+    """What holds an EHR's writes back now: switches that are thrown, seconds until it may be asked anything again, and
+    how often in a row it has failed; the same of writes alone, for an EHR may answer reads and refuse them."""
 
     switches: tuple[Switch, ...] = ()
     closed_s: float = 0.0
     failures: int = 0
+    writes_closed_s: float = 0.0
+    write_failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,14 @@ def test_an_ehr_that_is_closed_stays_closed_until_the_latest_end(brakes: Brakes)
     assert brakes.look("north", [], later(31)).closed_s == 0.0
 
 
+def test_writes_are_closed_and_counted_by_themselves(brakes: Brakes) -> None:
+    brakes.close("north/writes", later(30))
+    assert brakes.failed("north/writes") == 1
+    seen = brakes.look("north", [], NOW)
+    assert (seen.closed_s, seen.failures) == (0.0, 0)
+    assert (seen.writes_closed_s, seen.write_failures) == (pytest.approx(30.0), 1)
+
+
 def test_failures_are_counted_in_a_row(brakes: Brakes) -> None:
     assert [brakes.failed("north"), brakes.failed("north")] == [1, 2]
     assert brakes.look("north", [], NOW).failures == 2

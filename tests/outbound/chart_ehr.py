@@ -30,6 +30,7 @@ class ChartEhr:
         self.puts = 0
         self.asked = 0
         self.down = False
+        self.failing_writes = False
         self.conflict = 412
         self.edit_before_put: Resource = {}
         self.read_answer: Answer | None = None
@@ -37,7 +38,7 @@ class ChartEhr:
     def create(self, resource_type: str, payload: bytes, *, patient: str = "") -> Answer:
         if self.down:
             return REFUSED_CONNECTION
-        fault = self.faults.pop(0) if self.faults else None
+        fault = Answer(503) if self.failing_writes else self.faults.pop(0) if self.faults else None
         if isinstance(fault, Answer):
             self.posts += fault.sent
             return fault

@@ -173,6 +173,34 @@ def test_failures_in_a_row_close_an_ehr_and_a_read_opens_it(desk: Desk) -> None:
     assert desk.brakes.failures[TARGET] == 0
 
 
+def test_ten_minutes_of_refused_writes_cost_no_intent_its_second_attempt(desk: Desk) -> None:
+    due = {another(desk, minute).intent: 0.0 for minute in range(12)}
+    begun = desk.clock()
+    desk.chart.failing_writes = True
+    states: dict[str, ProposalState] = {}
+    while due:
+        passed = (desk.clock() - begun).total_seconds()
+        desk.chart.failing_writes = passed < 600
+        for intent in [one for one, at in due.items() if at <= passed]:
+            try:
+                states[intent] = desk.send(intent).state
+                del due[intent]
+            except Retry as retry:
+                due[intent] = passed + (retry.after or 30)
+        desk.clock.move(1)
+        assert passed < 6 * 3600
+    assert set(states.values()) == {ProposalState.FILED}
+    assert len(desk.chart.rows) == 12
+    assert desk.chart.posts <= 24
+
+
+def test_an_ehr_that_refuses_all_writes_is_tried_in_the_end(desk: Desk) -> None:
+    desk.chart.faults = [Answer(503)]
+    desk.brakes.failures[f"{TARGET}/writes"] = 20
+    intent = desk.approved().intent
+    assert run(desk, intent, most=100) is ProposalState.FILED
+
+
 def test_a_patient_has_a_budget_of_writes(desk: Desk) -> None:
     desk.rules = replace(desk.rules, budget=replace(desk.rules.budget, patient_writes_per_h=3))
     intents = [another(desk, minute).intent for minute in range(4)]

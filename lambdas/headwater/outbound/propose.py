@@ -135,7 +135,7 @@ class Propose:
         brake = self.brakes.look(ehr.name, (), self.clock())
         if brake.closed_s:
             raise Retry("propose.ehr_closed", place=ehr.name, after=int(brake.closed_s) + 1)
-        api = BrakedApi(self.apis(ehr.name), ehr, self.brakes, self.rules.budget, self.clock, brake.failures)
+        api = BrakedApi(self.apis(ehr.name), ehr, self.brakes, self.rules.budget, self.clock, brake)
         who = identity(request.person_id, request.origin_ehr, ehr, index=self.index, api=api, policy=self.policy)
         templates = self.engine_for(ehr)
         if request.updates:

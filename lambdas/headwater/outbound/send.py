@@ -98,7 +98,7 @@ class Send:
         brake = self.brakes.look(ehr.name, self._scopes(proposal, fact), began)
         if brake.closed_s > 0:
             raise Retry("send.ehr_closed", place=ehr.name, after=max(int(brake.closed_s) + 1, 1))
-        api = BrakedApi(self.apis(ehr.name), ehr, self.brakes, self.rules.budget, self.clock, brake.failures)
+        api = BrakedApi(self.apis(ehr.name), ehr, self.brakes, self.rules.budget, self.clock, brake)
         return _Job(ehr, operation, api, fact, brake, began)
 
     # ------------------------------------------------------------------------------------------------ before bytes
@@ -112,6 +112,7 @@ class Send:
             )
             return self._verify(behind, job)
         self._within_pace(proposal, job)
+        self._let_recover(proposal, job)
         objection = self._objection(proposal, job)
         if objection is not None:
             return self._stop(proposal, *objection)
@@ -151,6 +152,22 @@ class Send:
             # Many wait for the same budget: who has waited for long comes back less often, up to an hour.
             after = max(int(wait) + 1, self._patience(proposal.decided_at, least=1) // 2)
             raise Retry("send.paced", place=job.ehr.name, after=min(after, LONGEST_WAIT_S))
+
+    def _let_recover(self, proposal: Proposal, job: _Job) -> None:
+        """Raises Retry('send.ehr_closed') while the EHR fails writes. Once its pause is over one write at a time tries
+        it; a resend, which is the last, waits until one has worked, or for as long as anybody would."""
+        brake, budget = job.brake, self.rules.budget
+        wait = brake.writes_closed_s
+        pause = budget.pause(brake.write_failures)
+        if not wait and pause:
+            sent_at = datetime.fromisoformat(proposal.sent_at) if proposal.attempts else self.clock()
+            if proposal.attempts and self.clock() - sent_at < timedelta(seconds=LONGEST_WAIT_S):
+                wait = pause
+            else:
+                probe = f"{job.ehr.name}/probe"
+                wait = self.brakes.take(probe, cost=1, per_s=1 / pause, burst=1, now=self.clock())
+        if wait:
+            raise Retry("send.ehr_closed", place=job.ehr.name, after=int(wait) + 1)
 
     def _scopes(self, proposal: Proposal, fact: Resource) -> tuple[str, ...]:
         return scopes(proposal.ehr, proposal.resource_type, proposal.purpose, proposal.patient_ref, fact)
@@ -258,6 +275,8 @@ class Send:
             if proposal.state is not ProposalState.OUTCOME_UNKNOWN:
                 self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.sender_died")
             raise Retry("send.outcome_unknown", place=proposal.ehr, after=int(min(60, left)) + 1)
+        if proposal.attempts < MOST_ATTEMPTS:
+            self._let_recover(proposal, job)
         # It may be there all the same: what must not be sent again is for a person to look into.
         if proposal.attempts >= MOST_ATTEMPTS or self._objection(proposal, job) is not None:
             return self._stop(proposal, ProposalState.NEEDS_HUMAN, "send.outcome_not_provable")

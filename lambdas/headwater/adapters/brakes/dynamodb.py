@@ -30,7 +30,7 @@ class DynamoDbBrakes:
         self._table = table
 
     def look(self, ehr: str, scopes: Sequence[str], now: datetime) -> Brake:
-        keys = [_switch_key(scope) for scope in scopes] + [_ehr_key(ehr)]
+        keys = [*(_switch_key(scope) for scope in scopes), _ehr_key(ehr), _ehr_key(f"{ehr}/writes")]
         items: list[Item] = []
         wanted: Mapping[str, Any] = {
             self._table: {"Keys": [pack({"intent": key}) for key in dict.fromkeys(keys)], "ConsistentRead": True}
@@ -41,9 +41,16 @@ class DynamoDbBrakes:
                 items += answer["Responses"].get(self._table, [])
                 wanted = answer.get("UnprocessedKeys") or {}
         thrown = [_switch(item) for item in items if item.get("state", {}).get("S") == THROWN]
-        state = next((unpack(one, ("closed", "failures")) for one in items if one["intent"]["S"] == _ehr_key(ehr)), {})
-        closed_s = max(0.0, (state.get("closed", 0) - _ms(now)) / 1000)
-        return Brake(tuple(sorted(thrown, key=lambda one: one.scope)), closed_s, int(state.get("failures", 0)))
+        rows = {str(item["intent"]["S"]): unpack(item, ("closed", "failures")) for item in items}
+        whole, writes = (rows.get(_ehr_key(name), {}) for name in (ehr, f"{ehr}/writes"))
+        closed_s, writes_closed_s = (max(0.0, (row.get("closed", 0) - _ms(now)) / 1000) for row in (whole, writes))
+        return Brake(
+            tuple(sorted(thrown, key=lambda one: one.scope)),
+            closed_s,
+            int(whole.get("failures", 0)),
+            writes_closed_s,
+            int(writes.get("failures", 0)),
+        )
 
     def take(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
         """At most two calls: a budget that is idle starts anew, one in use moves on."""
