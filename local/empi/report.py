@@ -45,9 +45,13 @@ def show_pairs(pairs: Pairs) -> None:
     print(f"  wrong by kind                {_kinds(pairs.wrong)}")
     precision, recall = pairs.right / max(1, pairs.same), pairs.right / max(1, pairs.true)
     print(f"  precision, recall            {precision:.5f}, {recall:.4f} of {pairs.true}")
-    for asked, found in pairs.recall_at.items():
-        print(f"  recall at precision {asked:<8} {found:.4f} (threshold chosen afterwards)")
+    show_recall("threshold chosen afterwards", pairs)
     _reliability([pairs])
+
+
+def show_recall(how: str, pairs: Pairs) -> None:
+    for asked, found in pairs.recall_at.items():
+        print(f"  recall at precision {asked:<8} {found:.4f} ({how})")
 
 
 def _reliability(sets: Sequence[Pairs]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,21 @@ _RIDGE = 0.5
 _SMALLEST_STEP = 400
 
 
-def train(fit: Iterable[Sequence[Known]], calibrate: Iterable[Sequence[Known]], policy: MatchingPolicy) -> Any:
-    """The contents of a weights file, from sets to fit on and other sets to calibrate on."""
+_Pairing = Callable[[Sequence[Known], MatchingPolicy], Iterable[tuple[Known, Known]]]
+
+
+def train(
+    fit: Iterable[Sequence[Known]],
+    calibrate: Iterable[Sequence[Known]],
+    policy: MatchingPolicy,
+    *,
+    pairing: _Pairing = blocked_pairs,
+) -> Any:
+    """The contents of a weights file, from sets to fit on and other sets to calibrate on; `pairing` says which pairs of
+    records are learned from."""
     import numpy as np  # type: ignore[import-not-found,unused-ignore]  # the extra `empi`
 
-    table = tabulated(fit, policy)
+    table = tabulated(fit, policy, pairing)
     names = sorted({cell for pattern in table for cell in pattern})
     column = {cell: place for place, cell in enumerate(names)}
     patterns = list(table)
@@ -46,7 +56,7 @@ def train(fit: Iterable[Sequence[Known]], calibrate: Iterable[Sequence[Known]], 
     for cell, place in column.items():
         weights.setdefault(cell[0], {})[cell[1]] = round(float(found[place]), 3)
     intercept = round(float(found[-1]), 4)
-    line = _calibration(tabulated(calibrate, policy), intercept, weights)
+    line = _calibration(tabulated(calibrate, policy, pairing), intercept, weights)
     return {"intercept": intercept, "calibration": line, "weights": weights}
 
 
@@ -58,11 +68,11 @@ def write(weighed: Any, mappings: Path) -> None:
     (mappings / WEIGHTS).write_text(text, encoding="utf-8")
 
 
-def tabulated(sets: Iterable[Sequence[Known]], policy: MatchingPolicy) -> Table:
+def tabulated(sets: Iterable[Sequence[Known]], policy: MatchingPolicy, pairing: _Pairing = blocked_pairs) -> Table:
     """How often each pattern of cells was [not one person, one person]."""
     table: Table = {}
     for records in sets:
-        for one, other in blocked_pairs(records, policy):
+        for one, other in pairing(records, policy):
             found = cells(compare(one.profile, other.profile, policy))
             table.setdefault(found, [0, 0])[one.person == other.person] += 1
         for arrival in arrivals(records, policy):
