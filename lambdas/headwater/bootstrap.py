@@ -261,14 +261,14 @@ class App:
         if not self.settings.empi:
             return None
         from headwater.adapters.empi import connect
-        from headwater.adapters.empi.service import Access, Service
+        from headwater.adapters.empi.profile import Access, EmpiProfile
         from headwater.templates.engine import Engine
 
         secret = f"{self.settings.empi_secret_prefix}{self.settings.empi}"
         told = clients.secretsmanager().get_secret_value(SecretId=secret)["SecretString"]
-        service = Service.read(self.settings.mappings, self.settings.empi)
+        profile = EmpiProfile.read(self.settings.mappings, self.settings.empi)
         templates = Engine([self.settings.mappings / "empis" / self.settings.empi])
-        return connect(service, Access.read(told, place=secret), build=templates.build)
+        return connect(profile, Access.read(told, place=secret), build=templates.build)
 
     @cached_property
     def proposals(self) -> Proposals:

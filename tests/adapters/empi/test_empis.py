@@ -13,7 +13,7 @@ import pytest
 
 from headwater.adapters.ehr.http import Timeouts
 from headwater.adapters.empi import connect
-from headwater.adapters.empi.service import Access, Service
+from headwater.adapters.empi.profile import Access, EmpiProfile
 from headwater.errors import HeadwaterError, Hold
 from headwater.fhir.validate import validate
 from headwater.model import Identifier, SourceRecord, Traits, Verdict
@@ -63,9 +63,9 @@ def room(request: pytest.FixtureRequest) -> Iterator[Room]:
     simulated = SimulatedEmpi()
     with running(simulated) as url:
         secret = json.dumps({"base_url": url, "headers": {"Authorization": simulated.opens_with}})
-        access, service = Access.read(secret, place="s"), Service.read(MAPPINGS, request.param)
+        access, profile = Access.read(secret, place="s"), EmpiProfile.read(MAPPINGS, request.param)
         timeouts = Timeouts(connect=2, read=0.5)
-        empi = connect(service, access, build=build(MAPPINGS / "empis" / request.param), timeouts=timeouts)
+        empi = connect(profile, access, build=build(MAPPINGS / "empis" / request.param), timeouts=timeouts)
         yield Room(empi, simulated, request.param)
 
 
@@ -149,7 +149,7 @@ def test_match_grades_are_taken_at_their_word(answer: Any, verdict: Verdict | No
     monkeypatch.setattr(simulated, "match", lambda asked: told)
     with running(simulated) as url:
         access = Access(url, {"Authorization": simulated.opens_with})
-        empi = connect(Service.read(MAPPINGS, "fhir-match"), access, build=build(MAPPINGS))
+        empi = connect(EmpiProfile.read(MAPPINGS, "fhir-match"), access, build=build(MAPPINGS))
         if verdict is None:
             with pytest.raises(Hold, match=r"match\.empi_unreadable"):
                 empi.identify(ANA)
@@ -159,11 +159,11 @@ def test_match_grades_are_taken_at_their_word(answer: Any, verdict: Verdict | No
 
 @pytest.mark.parametrize("name", [path.parent.name for path in sorted(MAPPINGS.glob("empis/*/empi.toml"))])
 def test_every_folder_of_an_empi_can_be_read(name: str) -> None:
-    service = Service.read(MAPPINGS, name)
-    assert service.title
-    if service.transport == "rest":
-        assert service.link_id
-        Engine([MAPPINGS / "empis" / name]).build(service.template, {})
+    profile = EmpiProfile.read(MAPPINGS, name)
+    assert profile.title
+    if profile.transport == "rest":
+        assert profile.link_id
+        Engine([MAPPINGS / "empis" / name]).build(profile.template, {})
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_wrong_folder_is_named(tmp_path: Path, told: str | None, hint: str) ->
         (tmp_path / "empis" / "x").mkdir(parents=True)
         (tmp_path / "empis" / "x" / "empi.toml").write_text(told)
     with pytest.raises(HeadwaterError, match=hint):
-        Service.read(tmp_path, "x")
+        EmpiProfile.read(tmp_path, "x")
 
 
 @pytest.mark.parametrize("secret", ["{}", "x", '{"base_url": "http://elsewhere.example/x"}', '{"base_url": 5}'])

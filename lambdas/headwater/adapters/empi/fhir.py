@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from headwater.adapters.empi.service import Line
+from headwater.adapters.empi.profile import Line
 from headwater.model import Grade, Identified, Resource, SourceRecord, Verdict
 
 _JSON = "application/fhir+json"
@@ -25,7 +25,7 @@ class MatchEmpi:
 
     @property
     def name(self) -> str:
-        return self.line.service.name
+        return self.line.profile.name
 
     def identify(self, record: SourceRecord) -> Identified:
         patient = {name: value for name, value in record.patient.items() if name not in ("meta", "text")}
@@ -37,7 +37,7 @@ class MatchEmpi:
                 {"name": "count", "valueInteger": 10},
             ],
         }
-        answer = self.line.ask("POST", self.line.service.path, content_type=_JSON, body=orjson.dumps(asked))
+        answer = self.line.ask("POST", self.line.profile.path, content_type=_JSON, body=orjson.dumps(asked))
         if not isinstance(answer, dict) or answer.get("resourceType") != "Bundle":
             raise self.line.held("unreadable", "a Bundle was expected")
         candidates = list(self._candidates(answer))
@@ -70,16 +70,16 @@ class PixEmpi:
 
     @property
     def name(self) -> str:
-        return self.line.service.name
+        return self.line.profile.name
 
     def identify(self, record: SourceRecord) -> Identified:
         authority, _, number = record.key.partition("|")[2].rpartition("|")
-        service = self.line.service
-        query = {"sourceIdentifier": f"{authority}|{number}", "targetSystem": service.target_system}
-        answer = self.line.ask("GET", f"{service.path}?{urlencode(query)}", content_type=_JSON)
+        profile = self.line.profile
+        query = {"sourceIdentifier": f"{authority}|{number}", "targetSystem": profile.target_system}
+        answer = self.line.ask("GET", f"{profile.path}?{urlencode(query)}", content_type=_JSON)
         if not isinstance(answer, dict) or answer.get("resourceType") != "Parameters":
             raise self.line.held("unreadable", "Parameters were expected")
-        ids = {value for value in _targets(answer, service.target_system) if value}
+        ids = {value for value in _targets(answer, profile.target_system) if value}
         if not ids:
             return _NOBODY
         one = len(ids) == 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from headwater.adapters.empi.service import Line
+from headwater.adapters.empi.profile import Line
 from headwater.model import Grade, Identified, SourceRecord, Verdict
 
 Build = Callable[[str, Mapping[str, object]], Any]
@@ -18,32 +18,32 @@ Build = Callable[[str, Mapping[str, object]], Any]
 
 @dataclass(frozen=True, slots=True)
 class RestEmpi:
-    """`Empi` by a REST API; `build` renders the service's request template as JSON."""
+    """`Empi` by a REST API; `build` renders the profile's request template as JSON."""
 
     line: Line
     build: Build
 
     @property
     def name(self) -> str:
-        return self.line.service.name
+        return self.line.profile.name
 
     def identify(self, record: SourceRecord) -> Identified:
-        service = self.line.service
-        body = orjson.dumps(self.build(service.template, sent(record)))
-        answer = self.line.ask(service.method, service.path, content_type="application/json", body=body)
-        if service.retry_later and _at(answer, service.retry_later) is True:
+        profile = self.line.profile
+        body = orjson.dumps(self.build(profile.template, sent(record)))
+        answer = self.line.ask(profile.method, profile.path, content_type="application/json", body=body)
+        if profile.retry_later and _at(answer, profile.retry_later) is True:
             self.line.silent()
-        if service.said_yes and _at(answer, service.said_yes) is not True:
-            raise self.line.held("refused", f"its answer does not say yes ({service.said_yes})")
-        link_id = _at(answer, service.link_id)
-        score = _at(answer, service.score) if service.score else 1.0
+        if profile.said_yes and _at(answer, profile.said_yes) is not True:
+            raise self.line.held("refused", f"its answer does not say yes ({profile.said_yes})")
+        link_id = _at(answer, profile.link_id)
+        score = _at(answer, profile.score) if profile.score else 1.0
         if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-            raise self.line.held("unreadable", f"no score from 0 to 1 at {service.score}")
-        if link_id is None or score < service.possible_from:
+            raise self.line.held("unreadable", f"no score from 0 to 1 at {profile.score}")
+        if link_id is None or score < profile.possible_from:
             return Identified(Grade(Verdict.DIFFERENT, 1 - float(score), ("the EMPI knows nobody like it",)))
         if not isinstance(link_id, str | int) or isinstance(link_id, bool) or link_id == "":
-            raise self.line.held("unreadable", f"no id of a person at {service.link_id}")
-        certain = score >= service.certain_from
+            raise self.line.held("unreadable", f"no id of a person at {profile.link_id}")
+        certain = score >= profile.certain_from
         said = "the EMPI is certain" if certain else "the EMPI is not certain"
         grade = Grade(Verdict.SAME if certain else Verdict.POSSIBLE, float(score), (said,))
         return Identified(grade, str(link_id))

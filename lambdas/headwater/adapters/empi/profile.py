@@ -22,7 +22,7 @@ TIMEOUTS = Timeouts(connect=3, read=8)
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class EmpiProfile:
     """`path` follows the base URL. `template` renders what a `rest` API is sent; `said_yes`, `retry_later`, `link_id`
     and `score` are paths into its answer (`content.linkId`). A score is certain from `certain_from` and possible from
     `possible_from`. `target_system` is the identifier domain whose ids name persons, for PIXm."""
@@ -43,7 +43,7 @@ class Service:
     target_system: str = ""
 
     @classmethod
-    def read(cls, mappings: Path, name: str) -> Service:
+    def read(cls, mappings: Path, name: str) -> EmpiProfile:
         """Raises HeadwaterError('empi.unreadable') naming file and key."""
         place = f"empis/{name}/{FILE}"
         try:
@@ -88,7 +88,7 @@ class Access:
 class Line:
     """The line to one EMPI: sends one request, gives the JSON of a good answer, and holds the message for any other."""
 
-    service: Service
+    profile: EmpiProfile
     access: Access
     timeouts: Timeouts = TIMEOUTS
 
@@ -112,7 +112,7 @@ class Line:
         raise self.held("silent", "no answer in time: release the message when it is back")
 
     def held(self, what: str, hint: str) -> Hold:
-        return Hold(f"match.empi_{what}", place=self.service.name, hint=hint)
+        return Hold(f"match.empi_{what}", place=self.profile.name, hint=hint)
 
 
 def _wrong(place: str, hint: str) -> NoReturn:
