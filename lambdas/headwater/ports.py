@@ -174,7 +174,7 @@ class Brakes(Protocol):
     """What holds writes back, shared by all workers. Every read is strongly consistent, every change conditional."""
 
     def look(self, ehr: str, scopes: Sequence[str], now: datetime) -> Brake:
-        """Which of these switches are thrown, and how the EHR is; one read."""
+        """Which of these switches are thrown, and how the EHR is, and `<ehr>/writes`; one read."""
 
     def take(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
         """Take `cost` out of a budget that refills with `per_s` up to `burst`; 0.0, or the seconds until it would be
