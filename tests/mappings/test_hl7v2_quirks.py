@@ -64,6 +64,45 @@ def test_the_same_comes_out_in_spite_of(segments: tuple[str, ...]) -> None:
     assert essence(*segments) >= USUAL
 
 
+SPARSE = [
+    "NK1|1||SPO",
+    "NK1|1|^^^^^^L",
+    "IN1|1",
+    "IN1|1|PLAN",
+    "GT1|1",
+    "PR1|1||^^",
+    "DG1|1||^^",
+    "ROL|1|AD|PP",
+    "ROL|1|AD|AT",
+    "PRT|1|AD||AT",
+    "IAM|1",
+    "AL1|1|DA",
+    "IN3|1",
+    "PD1|||^^^^^",
+    "SFT|^^",
+    "SFT",
+    "DRG|",
+    "ACC|",
+    "DB1|1",
+    "MRG|^^^MERCY",
+    "PDA",
+    "ARV",
+    "PV2",
+    "ROL",
+    "PRT",
+    "FT1|1||||||CG",
+    "OBX|1|NM|||5",
+    "EVN|",
+    "ZZZ",
+]
+
+
+@pytest.mark.parametrize("event", ["A01", "A40"])
+@pytest.mark.parametrize("segment", SPARSE)
+def test_a_segment_that_says_hardly_anything_costs_nothing(segment: str, event: str) -> None:
+    assert essence(HEAD.replace("A01", event), EVN, PID, PV1, AL1, segment) >= USUAL
+
+
 def test_other_delimiters_say_the_same() -> None:
     swapped = str.maketrans("|^~&", "#@$%")
     assert essence(*(segment.translate(swapped) for segment in (HEAD, EVN, PID, PV1, AL1))) == USUAL
