@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headwater.formats.codes import CodeMaps, Coding
@@ -14,6 +14,9 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
 _TABLE = re.compile(r"(?:HL7|hl7)?(\d{4})")
 _NOT_FOR_URN = re.compile(r"[^A-Za-z0-9._-]+")
 _UCUM = "http://unitsofmeasure.org"
+_MOST_SYSTEMS = 1000  # that are kept: a sender has a few dozen, but may write anything there
+
+Triplet = tuple[str, str, str, str]  # code, display, system as sent, version
 
 
 class Codings:
@@ -22,6 +25,7 @@ class Codings:
     def __init__(self, ehr: str, codes: CodeMaps) -> None:
         self._ehr = ehr
         self._codes = codes
+        self._systems: dict[str, str] = {}
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         return {
@@ -39,7 +43,9 @@ class Codings:
 
     def coding(self, value: Any, name: str) -> Coding | None:
         """The target Coding of a code, or of the first triplet of a CWE that has one."""
-        triplets = _triplets(value)
+        return self._target(_triplets(value), name)
+
+    def _target(self, triplets: Sequence[Triplet], name: str) -> Coding | None:
         for code, _, system, _ in triplets:
             found = self._codes.find(name, code, self.coding_system(system) or "")
             if found:
@@ -52,10 +58,11 @@ class Codings:
         """A CWE's codings: the target in the map `name` first, then what was sent. `table` is the HL7 table of codes
         that name no system. A coding that was sent twice, or is its own target, is there once."""
         found: list[Coding] = []
-        target = self.coding(value, name) if name else None
+        triplets = _triplets(value)
+        target = self._target(triplets, name) if name else None
         if target:
             found.append(dict(target))
-        for code, display, said, version in _triplets(value):
+        for code, display, said, version in triplets:
             system = self.coding_system(said) or (self.coding_system(f"HL7{table}") if table else None)
             same = next((one for one in found if one["code"] == code and one.get("system") == system), None)
             if same is None:
@@ -86,6 +93,14 @@ class Codings:
         name = text_of(value)
         if not name:
             return None
+        system = self._systems.get(name)
+        if system is None:
+            system = self._system(name)
+            if len(self._systems) < _MOST_SYSTEMS:
+                self._systems[name] = system
+        return system
+
+    def _system(self, name: str) -> str:
         known = self._codes.find("coding-systems", name)
         if known:
             return known["code"]
@@ -99,15 +114,16 @@ class Codings:
         return f"urn:headwater:{self._ehr}:codes:{_NOT_FOR_URN.sub('-', name)}"
 
 
-def _triplets(value: Any) -> list[tuple[str, str, str, str]]:
+def _triplets(value: Any) -> Sequence[Triplet]:
     """Code, display, system and version, up to three times: components 1-3 and 7, 4-6 and 8, 10-12 and 13 of a CWE
     (chapter 2A.13). In a component that is a CWE they are subcomponents."""
     if not isinstance(value, Value):
         return [(code, "", "", "")] if (code := " ".join(text_of(value).split())) else []
+    part = value.part
     found = []
     for start, version in ((1, 7), (4, 8), (10, 13)):
-        code = text_of(value.part(start))
-        if code:
-            display, system, said = (text_of(value.part(at)) for at in (start + 1, start + 2, version))
-            found.append((" ".join(code.split()), display, system, said))
+        first = part(start)
+        if first is not None:
+            code = " ".join(str(first).split())
+            found.append((code, text_of(part(start + 1)), text_of(part(start + 2)), text_of(part(version))))
     return found

@@ -186,7 +186,7 @@ class Segment:
         self._read: set[int] = {1, 2} if self.id == "MSH" else set()
 
     def lookup(self, name: str | int) -> object:
-        """Field by number, or `id`; None if the field is empty. `size` is the number of the last field that was sent."""
+        """Field by number, or `id`; None if it is empty. `size` is the number of the last field that was sent."""
         if name.__class__ is int:
             return self.field(name)
         number = _number(name)

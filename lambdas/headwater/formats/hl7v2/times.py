@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 _DTM = re.compile(
     r"(\d{4})(?:-?(\d\d)(?:-?(\d\d)(?:[T ]?(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,9}))?)?)?)?)?)?"
@@ -60,6 +61,7 @@ class Moment:
         )
 
 
+@lru_cache(maxsize=256)  # a message says the same few times again and again
 def read(text: str) -> Moment | None:
     """The moment that a DTM, TS or DT says, None if it says none. ISO 8601 spellings are understood too.
 
