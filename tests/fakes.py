@@ -170,6 +170,13 @@ class FakeBrakes(_Fake):
         self.arrivals[budget] = max(arrival, at) + step
         return 0.0
 
+    def reserve(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
+        self._up()
+        at, step, depth = now.timestamp(), cost / per_s, burst / per_s
+        arrival = self.arrivals.get(budget, at)
+        self.arrivals[budget] = max(arrival, at) + step
+        return max(0.0, arrival + step - depth - at) if arrival > at else 0.0
+
     def close(self, ehr: str, until: datetime) -> None:
         self._up()
         self.closed[ehr] = max(until, self.closed.get(ehr, until))

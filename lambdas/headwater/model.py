@@ -337,16 +337,17 @@ class Proposal:
     """One write-back, keyed by its content (`intent`), with the exact bytes a clinician signs off.
 
     `payload_hash` is the SHA-256 of `payload`; an approval is of that hash. `fact` is the FHIR resource that the chart
-    shall show, where the payload is not that resource itself (a Bundle, a form). `patient_ref` is the patient at the EHR,
-    `link` names the set of records that ties the person to it. `purpose` is the rule's or producer's word for it
+    shall show, where the payload is not that resource itself (a Bundle, a form). `patient_ref` is the patient at the
+    EHR, `link` names the set of records that ties the person to it. `purpose` is the rule's or producer's word for it
     (`final-lab-result`). `version` is the optimistic lock. Times are ISO 8601 in UTC.
 
     An update changes the row `target`, which was `base` when it was proposed, in the version that `seen` names;
     `changes` are the paths it changes. `tier` is the row of the policy, `approvers` how many must sign, `approvals` who
-    has, `role_signed` the role that one of them had to have, `author` who may not. `flags` are codes of what a reviewer must know, `alike` references of rows like it.
-    `fingerprint` finds the fact again whatever ids and units it comes with. `rung` says how far its waiting was told of,
-    `request` is the wish as it came, and `said`
-    are the EHR's own words: both may be PHI, and stay in the ledger.
+    has, `role_signed` the role that one of them had to have, `author` who may not. `flags` are codes of what a reviewer
+    must know, `alike` references of rows like it. `fingerprint` finds the fact again whatever ids and units it comes
+    with. `rung` says how far its waiting was told of, `turn_at` when it is its turn at an EHR that is told more than it
+    may be asked. `request` is the wish as it came, and `said` are the EHR's own words: both may be PHI, and stay in the
+    ledger.
     """
 
     intent: str
@@ -390,6 +391,7 @@ class Proposal:
     request: str = ""
     said: str = ""
     rung: int = 0
+    turn_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,10 @@ class Brakes(Protocol):
         """Take `cost` out of a budget that refills with `per_s` up to `burst`; 0.0, or the seconds until it would be
         there, and then nothing is taken."""
 
+    def reserve(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
+        """Take `cost` even where it is not there yet; gives the seconds until it is one's turn, 0.0 if it is now. Who
+        waits for a turn of their own is not overtaken, and nobody asks again and again."""
+
     def close(self, ehr: str, until: datetime) -> None:
         """Nothing is asked of the EHR before; a later end that is known already stands."""
 

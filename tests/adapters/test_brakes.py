@@ -67,6 +67,21 @@ def test_a_budget_gives_its_burst_and_then_its_rate(brakes: Brakes) -> None:
     assert brakes.take("south", cost=1, per_s=2.0, burst=3, now=NOW) == 0.0
 
 
+def test_who_reserves_has_a_turn_of_their_own(brakes: Brakes) -> None:
+    def reserve(at: float) -> float:
+        return brakes.reserve("north", cost=1, per_s=2.0, burst=3, now=later(at))
+
+    assert [reserve(0) for _ in range(6)] == pytest.approx([0.0, 0.0, 0.0, 0.5, 1.0, 1.5])
+    assert reserve(1) == pytest.approx(1.0)
+    assert brakes.take("north", cost=1, per_s=2.0, burst=3, now=later(1)) == pytest.approx(1.5)
+    assert reserve(100) == 0.0
+
+
+def test_a_reservation_that_costs_more_than_the_burst_is_given_when_nobody_waits(brakes: Brakes) -> None:
+    assert brakes.reserve("north", cost=5, per_s=1.0, burst=3, now=NOW) == 0.0
+    assert brakes.reserve("north", cost=5, per_s=1.0, burst=3, now=NOW) == pytest.approx(7.0)
+
+
 def test_what_costs_more_than_the_burst_is_given_to_an_idle_budget(brakes: Brakes) -> None:
     assert brakes.take("north", cost=5, per_s=1.0, burst=3, now=NOW) == 0.0
     assert brakes.take("north", cost=1, per_s=1.0, burst=3, now=NOW) == pytest.approx(3.0)

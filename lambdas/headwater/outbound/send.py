@@ -7,7 +7,7 @@ chart first and resends at most once, after the EHR's longest time to commit. FI
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -111,7 +111,7 @@ class Send:
                 proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.ledger_behind", attempts=attempts, sent_at=at
             )
             return self._verify(behind, job)
-        self._within_pace(proposal, job)
+        proposal = self._within_pace(proposal, job)
         self._let_recover(proposal, job)
         objection = self._objection(proposal, job)
         if objection is not None:
@@ -144,14 +144,23 @@ class Send:
             return ProposalState.NEEDS_HUMAN, "send.identity_changed"
         return None
 
-    def _within_pace(self, proposal: Proposal, job: _Job) -> None:
-        """Raises Retry('send.paced') when the EHR has been asked enough for now."""
-        per_s, burst = pace(job.ehr, self.rules.budget)
-        wait = self.brakes.take(job.ehr.name, cost=REQUESTS, per_s=per_s, burst=burst, now=self.clock())
-        if wait:
-            # Many wait for the same budget: who has waited for long comes back less often, up to an hour.
-            after = max(int(wait) + 1, self._patience(proposal.decided_at, least=1) // 2)
-            raise Retry("send.paced", place=job.ehr.name, after=min(after, LONGEST_WAIT_S))
+    def _within_pace(self, proposal: Proposal, job: _Job) -> Proposal:
+        """Raises Retry('send.paced') when the EHR has been asked enough for now, with a turn of its own written down:
+        were it to try its luck each time, a storm's last would be unlucky until they expire."""
+        now = self.clock()
+        if not proposal.turn_at:
+            per_s, burst = pace(job.ehr, self.rules.budget)
+            wait = self.brakes.reserve(job.ehr.name, cost=REQUESTS, per_s=per_s, burst=burst, now=now)
+            if not wait:
+                return proposal
+            turn_at = (now + timedelta(seconds=wait)).isoformat()
+            waiting = replace(proposal, turn_at=turn_at, version=proposal.version + 1)
+            self.proposals.move(waiting, expected_version=proposal.version)
+            proposal = waiting
+        left = (datetime.fromisoformat(proposal.turn_at) - now).total_seconds()
+        if left > 0:
+            raise Retry("send.paced", place=job.ehr.name, after=min(int(left) + 1, LONGEST_WAIT_S))
+        return proposal
 
     def _let_recover(self, proposal: Proposal, job: _Job) -> None:
         """Raises Retry('send.ehr_closed') while the EHR fails writes. Once its pause is over one write at a time tries
@@ -203,6 +212,7 @@ class Send:
             attempts=proposal.attempts + 1,
             sent_at=now.isoformat(),
             lease_until=(now + lease_of(job.ehr)).isoformat(),
+            turn_at="",
         )
         if proposal.target:
             answer = job.api.update(proposal.target, proposal.payload, seen=proposal.seen)
@@ -280,8 +290,7 @@ class Send:
         # It may be there all the same: what must not be sent again is for a person to look into.
         if proposal.attempts >= MOST_ATTEMPTS or self._objection(proposal, job) is not None:
             return self._stop(proposal, ProposalState.NEEDS_HUMAN, "send.outcome_not_provable")
-        self._within_pace(proposal, job)
-        return self._write(proposal, job)
+        return self._write(self._within_pace(proposal, job), job)
 
     def _adopt(self, proposal: Proposal, row: Resource, job: _Job) -> Proposal:
         reference = f"{row['resourceType']}/{row['id']}"

@@ -69,6 +69,15 @@ class DynamoDbBrakes:
         arrival = int(seen["arrival"]["N"]) if "arrival" in seen else at
         return max(arrival + step - depth - at, 1) / 1000
 
+    def reserve(self, budget: str, *, cost: int, per_s: float, burst: int, now: datetime) -> float:
+        """At most two calls, of which one takes effect."""
+        at, step, depth = _ms(now), round(cost * 1000 / per_s), round(burst * 1000 / per_s)
+        key, idle = f"budget#{budget}", "attribute_not_exists(arrival) OR arrival <= :at"
+        if self._update(key, "SET arrival = :new", {":new": at + step, ":at": at}, idle)[0]:
+            return 0.0
+        _, item = self._update(key, "SET arrival = arrival + :step", {":step": step})
+        return max(0, int(item["arrival"]["N"]) - depth - at) / 1000
+
     def close(self, ehr: str, until: datetime) -> None:
         values = {":until": _ms(until)}
         self._update(_ehr_key(ehr), "SET closed = :until", values, "attribute_not_exists(closed) OR closed < :until")
