@@ -12,12 +12,13 @@ from infra.deployment import Deployment
 # claim `cognito:groups`, in this order of precedence.
 GROUPS = {
     "clinician": "May approve and reject proposed write-backs",
+    "registration": "Signs changes of demographics, beside a clinician",
     "steward": "May decide about identities and quarantined messages",
 }
 
 
 class Reviewers(Construct):
-    """The user pool and its two groups. It is data: the audit log names its users."""
+    """The user pool and its groups. It is data: the audit log names its users."""
 
     def __init__(self, scope: Construct, id: str, *, deployment: Deployment) -> None:
         super().__init__(scope, id)

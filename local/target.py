@@ -121,7 +121,7 @@ class Target:
                 counts[kind] = counts.get(kind, 0) + count
         return counts
 
-    def review(self, user: str, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+    def review(self, user: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One call of the review API as this user. Raises Problem."""
         request = urllib.request.Request(
             self.review_url + path,

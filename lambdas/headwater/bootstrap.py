@@ -154,7 +154,7 @@ class App:
                 index=self.persons,
                 rules=self.rules,
                 write_queue=self._queue(self.settings.write_queue_url),
-                send_queue=self._queue(self.settings.send_queue_url),
+                send_queue=self.send_queue,
                 notices=self.notices,
                 watch=self.watch,
                 clock=self.clock,
@@ -170,7 +170,7 @@ class App:
             brakes=self.brakes,
             audit=self.audit,
             notices=self.notices,
-            send_queue=self._queue(self.settings.send_queue_url),
+            send_queue=self.send_queue,
             rules=self.rules,
             watch=self.watch,
             clock=self.clock,
@@ -310,6 +310,10 @@ class App:
         from headwater.adapters.watch.powertools import PowertoolsWatch
 
         return PowertoolsWatch()
+
+    @cached_property
+    def send_queue(self) -> Queue:
+        return self._queue(self.settings.send_queue_url)
 
     def _queue(self, url: str) -> Queue:
         from headwater.adapters.queue.sqs import SqsQueue

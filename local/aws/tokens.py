@@ -23,7 +23,12 @@ LIFETIME = 1800  # seconds, as the app client of infra/review_api.py gives
 CLOCK_SKEW = 60
 
 # Who there is, and in which groups of infra/reviewers.py.
-USERS = {"dr.rivera": ("clinician",), "dr.chen": ("clinician",), "s.novak": ("steward",)}
+USERS = {
+    "dr.rivera": ("clinician",),
+    "dr.chen": ("clinician",),
+    "r.okafor": ("clinician", "registration"),
+    "s.novak": ("steward",),
+}
 
 
 class TokenRefused(Exception):

@@ -23,13 +23,14 @@ from local.cli import (
     run,
     send,
     stack,
+    switch,
     templates,
     try_out,
 )
 from local.target import NotRunning
 
 GROUPS = (
-    *(run, stack, send, quarantine, review, audit, drill),
+    *(run, stack, send, quarantine, review, switch, audit, drill),
     *(empi, ehrs, convert, try_out, lint, codes, templates),
 )
 EPILOG = """\

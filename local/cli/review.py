@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -28,14 +29,18 @@ def add(commands: Any) -> None:
     approving = actions.add_parser("approve", help="sign off the bytes of a proposal")
     rejecting = actions.add_parser("reject", help="decide that a proposal is not sent")
     rejecting.add_argument("--reason", required=True, help="why; kept in the audit chain")
-    for action, function in ((showing, show), (approving, approve), (rejecting, reject)):
+    asking = actions.add_parser("again", help="have what expired, failed or needs a person examined anew")
+    for action, function in ((showing, show), (approving, approve), (rejecting, reject), (asking, again)):
         action.add_argument("intent", help="the proposal's intent, or its beginning")
         action.set_defaults(run=function)
     approving.add_argument(
         "--hash", help="the payload hash you saw; without it, the payload is shown and you are asked"
     )
+    approving.add_argument(
+        "--flag", action="append", default=[], help="with --hash: a flag that you have seen; repeat it"
+    )
     rejecting.add_argument("--hash", help=argparse.SUPPRESS)
-    for action in (listing, showing, approving, rejecting):
+    for action in (listing, showing, approving, rejecting, asking):
         action.add_argument("--user", default="dr.rivera", help="who decides (%(default)s)")
         add_target(action)
 
@@ -45,7 +50,8 @@ def list_(options: argparse.Namespace) -> int:
     table = Table("intent", "to", "what", "patient there", "identity", "from", "since", expand=True)
     table.title = f"{len(proposals)} {options.state.upper()}"
     for one in proposals:
-        why = f"\n[dim]{one['reason']}[/]" if one["reason"] else ""
+        said = [*one["flags"], *filter(None, [one["reason"]])]
+        why = f"\n[dim]{' '.join(said)}[/]" if said else ""
         origin = f"{one['origin']['ehr']}\n[dim]{one['origin']['reference']}[/]"
         sure = f"{one['identity']['confidence']:.4f}"
         table.add_row(one["intent"][:12], one["ehr"], one["purpose"] + why, one["patient"], sure, origin,
@@ -62,16 +68,28 @@ def show(options: argparse.Namespace) -> int:
 
 def approve(options: argparse.Namespace) -> int:
     intent = _whole(options)
-    payload_hash = options.hash
+    payload_hash, flags = options.hash, options.flag
     if not payload_hash:
         one = _call(options, "GET", f"/proposals/{intent}")
-        Console().print_json(json.dumps({"identity": one["identity"], "sends": one.get("resource")}))
+        seen = ("tier", "approvers", "approvals", "changes", "identity", "base", "resource")
+        Console().print_json(json.dumps({name: one[name] for name in seen}))
+        for flag in one["flags"]:
+            print(f"! {flag}: {', '.join(one['alike']) or 'see the chart'}")
+        flags = one["flags"]
         if input(f"Send exactly this to {one['ehr']}, {one['patient']}? Type yes: ").strip() != "yes":
             print("Nothing was decided.")
             return 1
         payload_hash = one["payload_hash"]
-    decided = _call(options, "POST", f"/proposals/{intent}/approval", {"payload_hash": payload_hash})
-    print(f"{decided['intent'][:12]} {decided['state']} by {decided['decided_by']}")
+    body = {"payload_hash": payload_hash, "flags": flags}
+    decided = _call(options, "POST", f"/proposals/{intent}/approval", body)
+    signed = f"{len(decided['approvals'])} of {decided['approvers']} signatures"
+    print(f"{decided['intent'][:12]} {decided['state']}: {signed}, {', '.join(decided['approvals'])}")
+    return 0
+
+
+def again(options: argparse.Namespace) -> int:
+    one = _call(options, "POST", f"/proposals/{_whole(options)}/request", {})
+    print(f"{one['intent'][:12]} {one['state']}; its request is on the write queue")
     return 0
 
 
@@ -85,18 +103,19 @@ def reject(options: argparse.Namespace) -> int:
 
 
 def _whole(options: argparse.Namespace) -> str:
-    """The intent that begins so, among those that wait."""
+    """The intent that begins so, among those that wait for a person."""
     if len(options.intent) == 64:
         return str(options.intent)
-    waiting = _call(options, "GET", "/proposals?state=PROPOSED")["proposals"]
-    found = [one["intent"] for one in waiting if one["intent"].startswith(options.intent)]
+    states = ("PROPOSED", "EXPIRED", "FAILED", "NEEDS_HUMAN")
+    listed = [one for state in states for one in _call(options, "GET", f"/proposals?state={state}")["proposals"]]
+    found = [one["intent"] for one in listed if one["intent"].startswith(options.intent)]
     if len(found) != 1:
-        print(f"headwater: {len(found)} waiting proposals begin with {options.intent}", file=sys.stderr)
+        print(f"headwater: {len(found)} proposals begin with {options.intent}", file=sys.stderr)
         sys.exit(2)
     return str(found[0])
 
 
-def _call(options: argparse.Namespace, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+def _call(options: argparse.Namespace, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     try:
         return target_of(options).review(options.user, method, path, body)
     except Problem as problem:

@@ -1,4 +1,4 @@
-"""A scripted clinician: looks at each proposal through the review API and decides, as a person would with `review`.
+"""Scripted clinicians: look at each proposal through the review API and decide, as people would with `review`.
 
 One of sixteen is rejected and one of sixteen left for somebody else, chosen by the intent, so that a run ends with
 every kind of row in the ledger.
@@ -10,7 +10,7 @@ import contextlib
 
 from local.target import Problem, Target
 
-USER = "dr.rivera"
+USER, COLLEAGUE = "dr.rivera", "dr.chen"
 
 
 class Clinician:
@@ -27,12 +27,13 @@ class Clinician:
 
     def _decide(self, intent: str) -> None:
         seen = self._target.review(USER, "GET", f"/proposals/{intent}")
-        body = {"payload_hash": seen["payload_hash"]}
+        body = {"payload_hash": seen["payload_hash"], "flags": seen["flags"]}
         if intent.startswith("f"):
             body["reason"] = "already discussed with the patient; not for this chart"
             self._target.review(USER, "POST", f"/proposals/{intent}/rejection", body)
         else:
-            self._target.review(USER, "POST", f"/proposals/{intent}/approval", body)
+            for user in (USER, COLLEAGUE)[: seen["approvers"]]:
+                self._target.review(user, "POST", f"/proposals/{intent}/approval", body)
 
 
 def leaves(intent: str) -> bool:

@@ -31,8 +31,9 @@ def test_reviewers_are_made_by_an_administrator_and_need_a_second_factor(cloud):
     assert pool["DeletionProtection"] == "ACTIVE"
 
 
-def test_there_are_clinicians_and_stewards(cloud):
-    assert {it["GroupName"] for it in cloud.properties("AWS::Cognito::UserPoolGroup")} == {"clinician", "steward"}
+def test_there_are_clinicians_registration_and_stewards(cloud):
+    groups = {it["GroupName"] for it in cloud.properties("AWS::Cognito::UserPoolGroup")}
+    assert groups == {"clinician", "registration", "steward"}
 
 
 def test_a_stolen_token_is_soon_worthless(cloud):
