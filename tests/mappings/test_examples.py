@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from headwater.fhir.merged import is_replaced
 from headwater.fhir.references import references
 from headwater.fhir.validate import validate
-from headwater.fhir.merged import is_replaced
 from local.analyst.examples import written
 from tests.mappings.examples import Example, examples
 

@@ -143,6 +143,12 @@ def test_two_patients_in_one_message_stay_two() -> None:
     ]
 
 
+def test_what_is_one_patients_never_becomes_anothers() -> None:
+    with pytest.raises(Quarantine) as refused:
+        converted(HEAD, EVN, PID, PID.replace("M4471902", "M5500012"), AL1)
+    assert (refused.value.code, refused.value.place) == ("convert.patient_several", "PID")
+
+
 def test_a_merge_leaves_one_patient_that_counts() -> None:
     made = resources(HEAD.replace("A01", "A40"), EVN, PID, "MRG|M3300871^^^MERCY^MR")
     survivor, prior = sorted(made["Patient"], key=is_replaced)

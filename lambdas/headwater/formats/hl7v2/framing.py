@@ -21,7 +21,7 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"M\0", b"\0M")
 _STARTS = re.compile(rb"(?:(?<=[\r\n])|\A)(?:MSH|FHS|BHS|BTS|FTS)(?=[^\w\s]|[\r\n]|\Z)")
 _PATIENT_STARTS = re.compile(rb"(?<=[\r\n])PID(?=[^\w\s])")
 # The types whose groups of a patient may repeat: in orders a second PID belongs to earlier results of the same patient.
-_OF_SEVERAL_PATIENTS = (b"ADT", b"ORU", b"RSP")
+OF_SEVERAL_PATIENTS = ("ADT", "ORU", "RSP")
 
 
 def unframe(body: bytes) -> bytes:
@@ -79,16 +79,16 @@ def _messages(body: bytes) -> list[bytes]:
 def _patients(message: bytes) -> list[bytes]:
     """What stands before the first PID, with each PID and what belongs to it."""
     starts = [found.start() for found in _PATIENT_STARTS.finditer(message)]
-    if len(starts) < 2 or _type(message) not in _OF_SEVERAL_PATIENTS:
+    if len(starts) < 2 or _type(message) not in OF_SEVERAL_PATIENTS:
         return [message]
     head = message[: starts[0]]
     return [head + message[start:end] for start, end in zip(starts, [*starts[1:], len(message)], strict=True)]
 
 
-def _type(message: bytes) -> bytes:
+def _type(message: bytes) -> str:
     """MSH-9.1."""
     fields = re.split(rb"[\r\n]", message, maxsplit=1)[0].split(message[3:4])
-    return fields[8].strip()[:3] if len(fields) > 8 else b""
+    return fields[8].strip()[:3].decode("ascii", "replace") if len(fields) > 8 else ""
 
 
 def _check_count(trailer: bytes, found: int) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
+from headwater.errors import Quarantine
 from headwater.formats.hl7v2.events import structure_of
-from headwater.formats.hl7v2.framing import split_batch
+from headwater.formats.hl7v2.framing import OF_SEVERAL_PATIENTS, split_batch
 from headwater.formats.hl7v2.parse import parse
 from headwater.formats.reading import Feed, Reading
 
@@ -17,8 +18,11 @@ def split(body: bytes, feed: Feed) -> list[bytes]:  # noqa: ARG001 - every forma
 
 
 def read(body: bytes, feed: Feed) -> Reading:
-    """Raises Quarantine('convert.not_hl7' | '.truncated' | '.charset' | '.patient_missing')."""
+    """Raises Quarantine('convert.not_hl7' | '.truncated' | '.charset' | '.patient_several')."""
     message = parse(body, ZoneInfo(feed.time_zone))
+    if message.type in OF_SEVERAL_PATIENTS and len(message.all("PID")) > 1:
+        hint = "a message about several patients is split first, or what is one's would become another's"
+        raise Quarantine("convert.patient_several", place="PID", hint=hint)
     kind = structure_of(message.type, message.trigger)
     kind = feed.message_types.get(kind, kind)
     return Reading(
