@@ -9,10 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
+from local.drill.hazards import hazard_log
 from local.drill.mutations import in_force, mutations
 from local.drill.report import html
 from local.drill.running import Outcome, drill, play_all, scenarios_of
-from local.drill.scenario import HERE
+from local.drill.scenario import HERE, read
 
 SCENARIOS = HERE / "scenarios"
 
@@ -35,11 +36,15 @@ def add(commands: Any) -> None:
         "--mutate", metavar="CONTROL", help="with this control switched off: its scenarios must turn red"
     )
     command.add_argument("--mutations", action="store_true", help="every control switched off in turn; prints a table")
+    command.add_argument("--hazard-log", action="store_true", help="print docs/hazard-log.md")
     command.add_argument("--verbose", action="store_true", help="show every finding")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.hazard_log:
+        print(hazard_log(read(SCENARIOS)), end="")
+        return 0
     if options.mutations or options.mutate:
         return mutate(options)
     console = Console(highlight=False, soft_wrap=True)

@@ -60,8 +60,8 @@ def _plan(scenario: Scenario, count: int) -> Iterator[Step]:
     names = set(_names(scenario))
     now = {"inject": {}}
     if "latency" in names:
-        for site, number in (("target", 120), ("other", 20)):
-            yield {"steady": {"site": site, "count": number, "minutes": 10}}
+        for site, number in (("target", 72), ("other", 6)):
+            yield {"steady": {"site": site, "count": number, "minutes": 6}}
         yield from (now, {"run": {"minutes": 30}})
         return
     if "event_flood" in names:

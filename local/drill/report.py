@@ -67,7 +67,8 @@ def _badge(outcome: Outcome) -> str:
 def _overview(outcomes: Iterable[Outcome]) -> str:
     rows = "".join(
         f"<tr><td><a href='#{_anchor(one)}'>{escape(one.scenario.id)}</a><td>{escape(one.scenario.title)}"
-        f"<td>{escape(one.ehr)}<td>{escape(one.scenario.hazard)}<td>{escape(one.scenario.severity)}<td>{_badge(one)}</tr>"
+        f"<td>{escape(one.ehr)}<td>{escape(one.scenario.hazard)}<td>{escape(one.scenario.severity)}"
+        f"<td>{_badge(one)}</tr>"
         for one in outcomes
     )
     return f"<table><tr><th>Id<th>Scenario<th>EHR<th>Hazard<th>Severity<th>Result</tr>{rows}</table>"
@@ -122,10 +123,9 @@ def _faults(inject: Sequence[Mapping[str, Any]]) -> str:
 def _findings(outcome: Outcome) -> str:
     broken = [one for one in outcome.invariants if not one.ok]
     held = len(outcome.invariants) - len(broken)
-    summary = f"<tr><td class={'pass' if not broken else 'soft'}>{'✓' if not broken else ''}<td>{held} of the ten rules held<td></tr>"
-    return (
-        f"<table>{''.join(map(_finding, (*outcome.findings, *broken)))}{summary if outcome.invariants else ''}</table>"
-    )
+    mark = "<td class=pass>✓" if not broken else "<td>"
+    summary = f"<tr>{mark}<td>{held} of the ten rules held<td></tr>" if outcome.invariants else ""
+    return f"<table>{''.join(map(_finding, (*outcome.findings, *broken)))}{summary}</table>"
 
 
 def _finding(finding: Finding) -> str:
@@ -188,14 +188,11 @@ def _audit(prefix: str, outcome: Outcome) -> str:
         first = entry["intent"] not in seen
         seen.add(entry["intent"])
         anchor = f" id='{prefix}-{entry['intent'][:12]}'" if first else ""
-        facts = {
-            key: value
-            for key, value in entry.items()
-            if key in ("reason", "code", "attempt", "filed", "flags") and value
-        }
+        facts = {key: entry[key] for key in ("reason", "code", "attempt", "filed", "flags") if entry.get(key)}
+        said = escape(json.dumps(facts)) if facts else ""
         rows.append(
-            f"<tr{anchor}><td>+{entry['at']:.0f} s<td class=mono>{escape(entry['intent'][:12])}<td>{escape(str(entry.get('event')))}"
-            f"<td>{escape(str(entry.get('who', '')))}<td class=mono>{escape(json.dumps(facts) if facts else '')}</tr>"
+            f"<tr{anchor}><td>+{entry['at']:.0f} s<td class=mono>{escape(entry['intent'][:12])}"
+            f"<td>{escape(str(entry.get('event')))}<td>{escape(str(entry.get('who', '')))}<td class=mono>{said}</tr>"
         )
     table = f"<table><tr><th>When<th>Intent<th>Event<th>Who<th>Facts</tr>{''.join(rows)}</table>"
     return f"<details><summary>Audit: {len(outcome.audit)} entries, {len(entries)} shown</summary>{table}</details>"

@@ -210,6 +210,7 @@ KNOWN: Mapping[str, Callable[[Effects, Arguments], Effects]] = {
 }
 _SLOW_EVERY = 50
 _ENTERED: Mapping[str, Any] = {"note": [{"text": "entered by a clinician meanwhile"}]}
-_ON = {"latency": "*", "token_ttl": "TOKEN", "jti_replay_check": "TOKEN", "masked_element": "GET", "patient_merge_redirect": "*",
+_ON = {"latency": "*", "token_ttl": "TOKEN", "jti_replay_check": "TOKEN", "masked_element": "GET",
+       "patient_merge_redirect": "*",
        "version_bump": "PUT", "concurrent_clinician_edit": "PUT", "null_missing_fields": "PUT"}  # fmt: skip
 _STATES = frozenset({"patient_merge_redirect", "masked_element", "null_missing_fields"})  # until they are cleared
