@@ -28,6 +28,8 @@ class ChartEhr:
         self.drops: tuple[str, ...] = ()
         self.posts = 0
         self.puts = 0
+        self.taken: list[Resource] = []  # updates that were made: what was put, and over which version
+        self.edited = False
         self.asked = 0
         self.down = False
         self.failing_writes = False
@@ -78,10 +80,20 @@ class ChartEhr:
         if fault == "late":
             self.late.append(row)
             return TIMEOUT
-        self.rows[reference] = row
+        self._replace(reference, row)
         if fault == "drop_after_commit":
             return TIMEOUT
         return Answer(200, {"ETag": f'W/"{version + 1}"'})
+
+    def edit(self, reference: str, changes: Resource) -> None:
+        """A clinician changes the row in the EHR."""
+        row = self.rows[reference]
+        self.rows[reference] = {**row, **changes, "meta": {"versionId": str(int(row["meta"]["versionId"]) + 1)}}
+        self.edited = True
+
+    def _replace(self, reference: str, row: Resource) -> None:
+        self.taken.append({"put": row, "over": self.rows[reference]["meta"]["versionId"]})
+        self.rows[reference] = row
 
     def settle(self) -> None:
         """Time passes: late rows are committed, searches see everything."""
@@ -89,7 +101,7 @@ class ChartEhr:
             if "id" in row:  # an update, of a version that is no more if somebody was faster
                 known = f"{row['resourceType']}/{row['id']}"
                 if int(self.rows[known]["meta"]["versionId"]) < int(row["meta"]["versionId"]):
-                    self.rows[known] = row
+                    self._replace(known, row)
             else:
                 self._commit(row)
         self.late.clear()
