@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.persons.policy import WEIGHTS, load_policy
-from local.cli import empi_bench, empi_relink, empi_steward
+from local.cli import empi_bench, empi_match, empi_relink, empi_steward
 from local.cli.empi_bench import EXTRA, one_set
 from local.cli.options import MAPPINGS
 from local.empi import train
@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
     empi_steward.add(actions)
     empi_relink.add(actions)
     empi_bench.add(actions)
+    empi_match.add(actions)
     making = actions.add_parser("people", help="write made-up people as a folder that bench and match read")
     making.add_argument("--seed", type=int, required=True)
     making.add_argument("--people", type=int, default=20000, help="how many (%(default)s)")
