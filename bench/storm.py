@@ -11,6 +11,7 @@ the stack's send function has. What a call to AWS or an EHR takes is assumed; qu
 from __future__ import annotations
 
 import argparse
+import bisect
 import heapq
 import itertools
 import random
@@ -19,6 +20,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +172,6 @@ class Result:
     waited: dict[str, list[float]]
     states: dict[str, dict[str, int]]
     rows: dict[str, int]
-    dead: int
     busiest_minute: int
     runs: int
     hours: float
@@ -207,7 +208,14 @@ def play(*, events: int, minutes: float, seed: int) -> Result:
     plain = (desk.proposals, desk.audit, desk.brakes)
     desk.proposals, desk.audit, desk.brakes = (
         costly(desk.proposals, DYNAMODB_S), costly(desk.audit, S3_S), costly(desk.brakes, DYNAMODB_S))  # fmt: skip
-    slow = {name: Costly(charts[name], clock, lambda: EHR_S + chance.random() * EHR_SPREAD_S) for name in names}
+    asked: list[float] = []  # when the stormed EHR was asked for something
+
+    def at_an_ehr(name: str) -> float:
+        if name == STORMED:
+            asked.append((clock.now - BEGIN).total_seconds())
+        return EHR_S + chance.random() * EHR_SPREAD_S
+
+    slow = {name: Costly(charts[name], clock, partial(at_an_ehr, name)) for name in names}
     dead: list[Message] = []
     free = [0.0] * SEND_CONCURRENCY  # when each worker is free again
     next_remind, runs = REMIND_S, 0
@@ -252,7 +260,12 @@ def play(*, events: int, minutes: float, seed: int) -> Result:
     for row in plain[0].rows.values():
         states[row.ehr][row.state.value] += 1
     rows = {name: len(chart.rows) for name, chart in charts.items()}
-    return Result(waited, states, rows, len(dead), 0, runs, max(free) / 3600)
+    return Result(waited, states, rows, _most_in_a_minute(asked), runs, max(free) / 3600)
+
+
+def _most_in_a_minute(times: Sequence[float]) -> int:
+    ordered = sorted(times)
+    return max((bisect.bisect_left(ordered, at + 60) - n for n, at in enumerate(ordered)), default=0)
 
 
 class _Quiet(FakeQueue):
@@ -305,6 +318,7 @@ def report(without: Result, with_storm: Result, events: int) -> str:
         lines.append(f"| {name} | filed | {filed} | |")
     states = ", ".join(f"{count} {state}" for state, count in sorted(with_storm.states[STORMED].items()))
     lines.append(f"| {STORMED} | of {events} | | {states}; {with_storm.rows[STORMED]} rows | |")
+    lines.append(f"| {STORMED} | most requests in a minute (100 allowed) | | {with_storm.busiest_minute} | |")
     lines.append(f"| {STORMED} | done after, h | | {with_storm.hours:.1f} | |")
     lines.append(f"| all | runs of the sender | {without.runs} | {with_storm.runs} | |")
     return "\n".join(lines)

@@ -7,19 +7,24 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import orjson
 import pytest
 
-from headwater.ehrs import load
+from headwater.ehrs import Next, load
 from headwater.ehrs.engines import engine_for
+from headwater.ehrs.render import render
 from headwater.inbound.convert import convert
 from headwater.inbound.tell import tell
 from headwater.model import Envelope, Matched, Person, ProposalState, SourceRecord
+from headwater.outbound import chart
 from headwater.persons.policy import load_policy
 from headwater.persons.traits import traits_of
 from infra.deployment import writable_ehrs
+from local.registry.sent import MARKER, PERSON
 from local.registry.standing import slips, why_not_read, why_not_written
+from tests.adapters.ehr.vendor_server import vendor
 from tests.fakes import FakeQueue
 from tests.outbound.chart_ehr import ChartEhr
 from tests.outbound.conftest import CLINICIAN, Desk, Persons, observation, patient, wish
@@ -45,8 +50,10 @@ def mappings(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "mappings/ehrs/epic", mappings / "ehrs/epic")
     guide = (ROOT / "docs/ehrs.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```\w+\n(.*?)^```", guide, flags=re.MULTILINE | re.DOTALL)
-    files = {match[1]: block for block in blocks if (match := re.search(r"mappings/(ehrs/lakeside/\S+)", block))}
-    assert len(files) == 4
+    files = {
+        match[1]: block for block in blocks if (match := re.search(r"mappings/(ehrs/(?:lakeside|hilltop)/\S+)", block))
+    }
+    assert len(files) == 8
     for name, block in files.items():
         # A CSV has no comments: the line that says where the file is stays in the guide.
         text = block.partition("\n")[2] if name.endswith(".csv") else block
@@ -107,7 +114,32 @@ def test_a_hospital_that_runs_it_says_only_what_differs(mappings: Path) -> None:
     assert slips(mappings, "st-marys") == []
     one = load(mappings)["st-marys"]
     assert one.operation("Observation") == load(mappings)["lakeside"].operation("Observation")
-    assert writable_ehrs(mappings) == ("epic", "lakeside", "st-marys")
+    assert writable_ehrs(mappings) == ("epic", "hilltop", "lakeside", "st-marys")
+
+
+def test_a_vendor_s_own_api_is_written_to_and_read_back_by_the_folder_alone(mappings: Path) -> None:
+    """The problem of the examples as a form, over HTTP, and out of the vendor's list again."""
+    assert slips(mappings, "hilltop") == []
+    ehr = load(mappings)["hilltop"]
+    operation = ehr.operation("Condition")
+    resource = json.loads((ROOT / "mappings/base/outbound/examples/Condition.json").read_text())
+    templates = engine_for(mappings)(ehr)
+    fact, payload = render(
+        templates, operation, ehr.site, resource=resource, patient="Patient/9", person=PERSON, marker=MARKER
+    )
+    assert operation.unmet(fact) == ()
+    with vendor() as there:
+        there.says("POST /rest/patients/9/problems", {"ok": True, "id": 5})
+        api = there.api_of(ehr, templates.build)
+        assert api.create("Condition", payload, patient="Patient/9").headers["Location"] == "Condition/9.5"
+        filed = {key: value[0] for key, value in parse_qs(there.asked[0].body).items()}
+        assert filed == {"snomed": "38341003", "since": "03/02/2024", "remark": MARKER}
+        there.says("GET /rest/patients/9/problems", {"problems": [{"id": 5, **filed}]})
+        read = api.read("Condition/9.5").body or {}
+        assert chart.differences(read, fact) == ()
+        there.says("POST /rest/patients/9/problems", {"ok": False, "error": "no such code"})
+        refused = api.create("Condition", payload, patient="Patient/9")
+    assert ehr.react(refused, operation).next is Next.FAIL
 
 
 def desk_of(mappings: Path) -> Desk:

@@ -12,6 +12,7 @@ from typing import Any
 
 from headwater.adapters.ehr.apis import ProfiledApi
 from headwater.adapters.ehr.connection import Connection
+from headwater.adapters.ehr.rest import Build
 from headwater.ehrs import Ehr
 from headwater.ehrs.engines import engine_for
 from local.loopback import LoopbackHandler
@@ -39,6 +40,9 @@ class Vendor:
 
     def api(self, name: str) -> ProfiledApi:
         ehr: Ehr = profiles()[name]
+        return self.api_of(ehr, lambda *asked: engine_for(MAPPINGS)(ehr).build(*asked))
+
+    def api_of(self, ehr: Ehr, build: Build) -> ProfiledApi:
         connection = Connection(
             base_url=f"http://127.0.0.1:{self.port}/fhir",
             token_url=f"http://127.0.0.1:{self.port}/token",
@@ -46,7 +50,6 @@ class Vendor:
             rest_url=f"http://127.0.0.1:{self.port}/rest",
             api_key="the-key",
         )
-        build = lambda *asked: engine_for(MAPPINGS)(ehr).build(*asked)  # noqa: E731
         return ProfiledApi(ehr, connection, build, tokens=Always())
 
 
