@@ -190,10 +190,9 @@ def test_an_acknowledgement_is_about_a_message_and_nobody() -> None:
     assert (issue["code"], issue["location"]) == ("required", ["PID[1]-3.1"])
 
 
-def test_candidates_for_a_patient_are_nobody() -> None:
-    converted = take("RSP^K11", "MSA|AA|Q-1", PATIENT, "PID|2||A2^^^MAIN^MR||Rivera^Anna")
-    assert every(converted, "Patient") == []
-    assert "PID-5" in converted.unread
+def test_candidates_for_a_patient_are_refused() -> None:
+    with pytest.raises(Quarantine, match=r"convert\.patient_several"):
+        take("RSP^K11", "MSA|AA|Q-1", PATIENT, "PID|2||A2^^^MAIN^MR||Rivera^Anna")
 
 
 def test_what_answers_nothing_is_about_somebody() -> None:
