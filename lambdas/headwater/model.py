@@ -283,7 +283,7 @@ class WriteRequest:
     `resource` is FHIR R4, its subject `Patient/<person id>`. `origin` names where the fact came from; `hops` counts
     the systems it went through, so that an echo is not told again. `updates` is the reference of a row at the EHR whose
     elements it changes; empty for a new row. `author` is the user who wrote it, if a person did. `model` says what a
-    score rests on: name, version, basis, intended use (docs/producers.md).
+    score rests on: name, version, basis, intended use (docs/write-backs.md).
     """
 
     to: str
