@@ -116,8 +116,13 @@ def test_the_release_is_read_off_what_only_it_has(resource: dict[str, Any], vers
 
 
 def test_another_release_is_refused_by_name_unless_the_feed_has_a_template_for_it() -> None:
+    assert refused(bundle(ANA, {"resourceType": "NutritionIntake"}))[0] == "convert.fhir_version_unsupported"
+    assert refused(bundle(ANA, {"resourceType": "ProcessRequest"}))[0] == "convert.fhir_version_unsupported"
     body = bundle(ANA, {"resourceType": "ProcedureRequest"})
-    assert refused(body)[0] == "convert.fhir_version_unsupported"
+    assert [resource["resourceType"] for _, resource in read(TYPE, body, Feed()).resources] == [
+        "Patient",
+        "ServiceRequest",
+    ]
     reading = read(TYPE, body, Feed(templates={"fhir-stu3": "fhir/our-stu3"}))
     assert reading.template == "fhir/our-stu3"
     assert str(reading.variables["bundle"].lookup("kind")) == "Bundle"

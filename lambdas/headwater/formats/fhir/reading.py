@@ -1,4 +1,4 @@
-"""FHIR as it comes in: R4 needs no template; another release needs one, and is refused by name without it."""
+"""FHIR as it comes in: R4 needs no template, STU3 and DSTU2 are made R4 by table; a feed may name templates instead."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import orjson
 from headwater.errors import Quarantine
 from headwater.formats.fhir.bundle import Packed, load, unpack
 from headwater.formats.fhir.patients import split_by_patient
+from headwater.formats.fhir.upgrade import can_upgrade, upgraded
 from headwater.formats.fhir.versions import R4, version_of
 from headwater.formats.hl7v2 import times
 from headwater.formats.reading import Feed, Reading
@@ -46,6 +47,9 @@ def read(body: bytes, feed: Feed) -> Reading:
     if template:
         data = Node({"kind": packed.kind, "resources": resources})
         return Reading(packed.kind, template, {"bundle": data}, event_time, places=_PLACES, unread=lambda: unread(data))
+    if version != R4 and can_upgrade(version):
+        entries = [(url, upgraded(resource, version)) for url, resource in packed.entries]
+        return Reading(packed.kind, "", event_time=event_time, resources=entries, places=_places(packed))
     if version != R4:
         hint = f"this is FHIR {version}: send R4, or name a template for it in feed.templates.fhir-{version.lower()}"
         raise Quarantine("convert.fhir_version_unsupported", place=packed.kind, hint=hint)
