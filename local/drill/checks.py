@@ -144,6 +144,13 @@ def _reason_has(play: Play, wanted: str) -> Iterator[Finding]:
     yield Finding(f"a row keeps the EHR's {wanted}", bool(found), found[0] if found else "none")
 
 
+def _ehr_words_kept(play: Play, _: Any) -> Iterator[Finding]:
+    """What the EHR refused keeps the EHR's own words or codes."""
+    refused = [row for row in play.world.proposals() if row.state.value in ("FAILED", "NEEDS_HUMAN")]
+    kept = [row.said or row.reason for row in refused]
+    yield Finding("the EHR's own words are kept", bool(kept) and all(kept), "; ".join(kept)[:200] or "nothing refused")
+
+
 def _never(play: Play, wanted: list[str]) -> Iterator[Finding]:
     """States that no intent ever was in."""
     found = {event.facts["state"] for event in play.world.timeline.of("ledger")}

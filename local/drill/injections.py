@@ -34,8 +34,10 @@ def _at_the_ehr(play: Play, fault: Arguments) -> None:
     if "minutes" in wish:
         wish["seconds"] = float(wish.pop("minutes")) * 60
         wish.setdefault("count", None)
+        if wish["fault"] == "status":
+            wish.setdefault("on", "*")  # an EHR that is down for minutes is down for everything
     on = str(wish.get("on", ""))
-    if on and on.split()[0] not in ("GET", "POST", "PUT", "PATCH", "TOKEN", "*"):
+    if on and on.split()[0] not in ("GET", "POST", "PUT", "PATCH", "WRITE", "TOKEN", "*"):
         wish["on"] = "POST"  # `batch/operation` and the like: whatever carries a write
     between = str(wish.pop("between", "")).replace(" ", "_")
     if wish["fault"] in ("version_bump", "concurrent_clinician_edit") and "send" in between and play.rows:

@@ -32,6 +32,14 @@ _FACTS = (
     (r"address|demograph|telecom|primary[- ]care", "address"),
     (r"\blab\b|laborator|glucose", "lab"),
 )
+_LACKING: tuple[tuple[str, Mapping[str, None]], ...] = (
+    (r"(?:without|no|missing|omit\w*) (?:a |the |its )?unit|unit (?:is )?(?:missing|omitted|left out)",
+     {"valueQuantity.unit": None, "valueQuantity.code": None, "valueQuantity.system": None}),
+    (r"(?:without|no|missing) (?:an? |the |its )?(?:effective|time)", {"effectiveDateTime": None}),
+    (r"(?:without|no|missing) (?:a |the |its )?value", {"valueQuantity": None}),
+)  # fmt: skip
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10, "twelve": 12, "twenty": 20}
+_THINGS = "proposal|item|write|fact|entr|resource|observation|vital"
 _MODEL = {"name": "Deterioration index", "version": "3.1", "developer": "Riverbend Analytics", "basis": "vital signs",
           "intended_use": "for a clinician's look", "validation": "AUROC 0.81", "limits": "adults"}  # fmt: skip
 
@@ -69,9 +77,9 @@ def _plan(scenario: Scenario, count: int) -> Iterator[Step]:
         return
     if names & _FIRST:
         yield now
-    yield from _proposals(said, names, count)
     if "twin" in said:
         yield {"twin": {}}
+    yield from _proposals(said, names, count)
     if not names & (_FIRST | _AFTER_APPROVAL):
         yield now
     if names & {"reviewers_absent"} or re.search(r"nobody|no reviewer|wait(s|ing)? for review", said):
@@ -84,7 +92,7 @@ def _plan(scenario: Scenario, count: int) -> Iterator[Step]:
 
 
 def _proposals(said: str, names: set[str], count: int) -> Iterator[Step]:
-    fact = next((fact for pattern, fact in _FACTS if re.search(pattern, said)), "vital")
+    fact = next((fact for pattern, fact in _FACTS if re.search(pattern, said) and "twin" not in said), "vital")
     if "tenant_confusion" in names:
         yield from ({"propose": {"person": 1}}, {"propose": {"person": 2}})
         return
@@ -102,8 +110,10 @@ def _proposals(said: str, names: set[str], count: int) -> Iterator[Step]:
     hops = re.search(r"(\d+)\s*hops?|hop count (?:of )?(\d+)", said)
     if hops or "second hop" in said:
         more["hops"] = int((hops and (hops[1] or hops[2])) or 2)
+    if lacking := next((gone for pattern, gone in _LACKING if re.search(pattern, said)), None):
+        more["set"] = lacking
     yield {"propose": {"fact": fact, "count": count, "people_count": max(1, count // 4), **more}}
-    if re.search(r"\btwice\b|re-?run|again", said) and "caller_reruns_plan" not in names:
+    if re.search(r"(?:plan|propos|request|submit)\w*.*(?:\btwice\b|re-?run|\bagain\b)", said) and not names:
         yield {"propose_again": {}}
 
 
@@ -127,13 +137,11 @@ def _afterwards(said: str) -> Iterator[Step]:
 
 def _count(stimulus: str) -> tuple[int, tuple[str, ...]]:
     """How many facts, and what was cut of them."""
-    found = re.search(
-        r"\b(\d[\d,]*)(?:[- ]\w+){0,2}[- ](?:proposal|item|write|fact|entr|resource|observation|vital)", stimulus
-    )
+    said = stimulus.lower()
+    found = re.search(rf"\b(\d[\d,]*|{'|'.join(_NUMBERS)})(?:[- ]\w+){{0,2}}[- ](?:{_THINGS})", said)
     if not found:
-        many = re.search(r"burst|load|batch|storm|several|many|queue of|two |three ", stimulus.lower())
-        return (6 if many else 1), ()
-    wanted = int(found[1].replace(",", ""))
+        return (6 if re.search(r"burst|\bload\b|\bbatch|storm|several|many", said) else 1), ()
+    wanted = _NUMBERS.get(found[1]) or int(found[1].replace(",", ""))
     return min(wanted, MOST), (f"{wanted} in the stimulus, {MOST} were played",) if wanted > MOST else ()
 
 
@@ -143,7 +151,8 @@ def _count(stimulus: str) -> tuple[int, tuple[str, ...]]:
 def _checks(scenario: Scenario, count: int) -> tuple[list[Step], list[str]]:
     checks: list[Step] = []
     strange = [f"fault {name}" for name in _names(scenario) if name not in HERE and name not in KNOWN]
-    for clause in re.split(r"[;,]\s+(?![^{]*})|\.\s+", scenario.pass_criterion):
+    criterion = re.sub(r"\([^)]*\)", "", scenario.pass_criterion)
+    for clause in re.split(r"[;,]\s+(?![^{]*})|\.\s+", criterion):
         if not clause.strip():
             continue
         found = list(_of_clause(clause.strip().lower(), count))
@@ -198,9 +207,12 @@ _CLAUSES: tuple[tuple[str, Clause], ...] = (
     (r"inside the closed window", _always({"in_closed_window": 0})),
     (r"filed before read-?back|filed without a readable", _INVARIANT),
     (
-        r"(\w+)\s*==\s*(\d+)$",
-        lambda m, _: iter([{"states": {m[1].upper(): int(m[2])}}] if m[1].upper() in _STATES else []),
+        r"\b(filed|failed|rejected|expired|needs_human|compensated|superseded|already_present)\s*==\s*(\d+)",
+        lambda m, _: iter([{"states": {m[1].upper(): int(m[2])}}]),
     ),
+    (r"operationoutcome text|ehr's (?:own )?(?:text|words|code)", _always({"ehr_words_kept": True})),
+    (r"auto-decision", _always({"never": ["ALREADY_PRESENT"]})),
+    (r"^as ccd", _INVARIANT),
     (r"cross-tenant", _always({"writes_at": {"other": 0}})),
     (r"swapped|about the (?:right|same) patient", _always({"rows_about_the_right": True})),
     (r"already filed|after (?:the )?redrive", _always({"posts_since_mark": 0})),
