@@ -292,6 +292,27 @@ def test_a_ledger_from_before_the_proposal_does_not_send_again(desk: Desk) -> No
     assert desk.chart.posts == 1
 
 
+def test_what_the_ehr_refused_is_not_tried_again_by_a_restored_ledger(desk: Desk) -> None:
+    approved = desk.approved()
+    desk.chart.faults = [outcome_of(422, "required")]
+    assert desk.send(approved.intent).state is ProposalState.FAILED
+    desk.proposals.rows[approved.intent] = approved
+    assert run(desk, approved.intent) is ProposalState.NEEDS_HUMAN
+    assert desk.chart.posts == 1
+
+
+def test_what_the_ehr_refused_is_tried_again_when_a_person_asks(desk: Desk) -> None:
+    approved = desk.approved()
+    desk.chart.faults = [outcome_of(422, "required")]
+    desk.send(approved.intent)
+    desk.review.ask_again(CLINICIAN, approved.intent)
+    (body,) = desk.write_queue.bodies
+    again = desk.approved(body)
+    assert again.intent == approved.intent
+    assert desk.send(again.intent).state is ProposalState.FILED
+    assert desk.chart.posts == 2
+
+
 def test_a_broken_chain_sends_nothing(desk: Desk) -> None:
     intent = desk.approved().intent
     desk.audit.chains[intent][0]["payload"] = "0" * 64

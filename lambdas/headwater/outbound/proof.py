@@ -60,7 +60,8 @@ def sent_before(audit: AuditLog, intent: str, most: int) -> tuple[int, str]:
     """How often bytes of an intent may have reached the EHR by the audit log, and when the last left.
 
     A ledger that was restored from a backup knows nothing of it. What is known to have been filed counts as `most`: it
-    may have been taken out by a clinician since, and must not come back. Raises Refuse('send.audit_broken').
+    may have been taken out by a clinician since, and must not come back. So does what the EHR refused, until somebody
+    has proposed it anew. Raises Refuse('send.audit_broken').
     """
     try:
         entries = audit.read(intent)
@@ -68,7 +69,7 @@ def sent_before(audit: AuditLog, intent: str, most: int) -> tuple[int, str]:
         raise Refuse(
             "send.audit_broken", place=intent, hint="the chain does not verify: headwater audit verify"
         ) from None
-    attempts, at = 0, ""
+    attempts, at, refused = 0, "", False
     for entry in entries:
         event, reason = str(entry["event"]), str(entry.get("reason", ""))
         if event == "sending":
@@ -76,10 +77,12 @@ def sent_before(audit: AuditLog, intent: str, most: int) -> tuple[int, str]:
         elif event == NOT_SENT:
             attempts = max(attempts - 1, 0)
         elif event == "failed" or (event == "needs_human" and reason.startswith(_NOT_COMMITTED)):
-            attempts = 0
+            attempts, refused = max(attempts - 1, 0), True
+        elif event == "proposed":
+            refused = False
         elif event in _COMMITTED:
             attempts, at = most, at or str(entry["at"])
-    return min(attempts, most), at
+    return (most if refused else min(attempts, most)), at
 
 
 def look(proposal: Proposal, fact: Resource, operation: Operation, api: EhrApi) -> Found:
