@@ -16,7 +16,7 @@ from local.empi.rules_engine import score_by_rules
 from local.empi.splink_engine import score_by_splink
 from local.empi.truth import Known, Update, read_records, read_updates
 
-EXTRA = "pip install --require-hashes -r requirements/empi.txt"
+EXTRA = ".venv/bin/python -m pip install --require-hashes -r requirements/empi.txt"
 _USUAL_SEED = "902"
 
 

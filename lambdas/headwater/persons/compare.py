@@ -105,7 +105,10 @@ def _swapped(a: Profile, b: Profile, policy: MatchingPolicy) -> bool:
     """Given and family name in each other's place."""
     if not (a.given and b.given) or a.given[0] == b.given[0]:
         return False
-    return _stands_in(a.given[0], b.family, policy) and _stands_in(b.given[0], a.family, policy)
+    if _stands_in(a.given[0], b.family, policy) and _stands_in(b.given[0], a.family, policy):
+        return True
+    several = len(a.given) + len(a.family) + len(b.given) + len(b.family) > 4  # "Xiao-Ming Wang", "Wang Xiaoming"
+    return several and "".join(a.given) == "".join(b.family) and "".join(b.given) == "".join(a.family)
 
 
 def _stands_in(given: str, family: tuple[str, ...], policy: MatchingPolicy) -> bool:
