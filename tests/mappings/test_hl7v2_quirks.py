@@ -97,7 +97,7 @@ SPARSE = [
 ]
 
 
-@pytest.mark.parametrize("event", ["A01", "A40"])
+@pytest.mark.parametrize("event", ["A01", "A08"])
 @pytest.mark.parametrize("segment", SPARSE)
 def test_a_segment_that_says_hardly_anything_costs_nothing(segment: str, event: str) -> None:
     assert essence(HEAD.replace("A01", event), EVN, PID, PV1, AL1, segment) >= USUAL
@@ -117,7 +117,22 @@ def test_without_a_visit_there_is_a_patient_and_no_encounter() -> None:
 def test_a_person_without_a_visit_gets_none_from_an_account_number() -> None:
     made = resources(HEAD.replace("A01", "A31"), EVN, PID + "|" * 10 + "A9920147^^^MERCY^AN", "PV1|1|N")
     assert "Encounter" not in made
-    assert [account["status"] for account in made["Account"]] == ["active"]
+
+
+@pytest.mark.parametrize("event", ["ADT^A40", "ADT^A47", "DFT^P03", "BAR^P12"])
+def test_what_tells_little_of_a_visit_names_it_and_does_not_overwrite_it(event: str) -> None:
+    made = resources(HEAD.replace("ADT^A01", event), EVN, PID, PV1, "DG1|1||R07.9^Chest pain^I10")
+    assert "Encounter" not in made
+    assert made["Condition"][0]["encounter"]["identifier"]["value"] == "V7300518"
+
+
+def test_an_account_with_its_payers_is_not_overwritten_by_a_transfer() -> None:
+    account = PID + "|" * 10 + "A9920147^^^MERCY^AN"
+    made = resources(HEAD.replace("A01", "A02"), EVN, account, PV1)
+    assert "Account" not in made
+    assert made["Encounter"][0]["account"][0]["identifier"]["value"] == "A9920147"
+    told = resources(HEAD, EVN, account, PV1, "IN1|1|PPO200|66021^^^NAIC|Blue Heron Mutual")
+    assert told["Account"][0]["coverage"][0]["coverage"]["reference"] == f"Coverage/{told['Coverage'][0]['id']}"
 
 
 @pytest.mark.parametrize("place", ["PID-5", "PID-7", "PID-11", "PID-13", "PID-19", "PV1-7", "PV1-44", "AL1-3", "AL1-5"])
