@@ -7,7 +7,7 @@ chart first and resends at most once, after the EHR's longest time to commit. FI
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,21 +15,20 @@ import orjson
 
 from headwater.ehrs import Ehr, Next, Operation, Reaction
 from headwater.errors import Refuse, Retry
-from headwater.model import Answer, Brake, Proposal, ProposalState, Resource, Switch
+from headwater.model import Answer, Brake, Proposal, ProposalState, Resource
 from headwater.outbound import chart, proof
 from headwater.outbound.braked import BrakedApi
 from headwater.outbound.gates.identity import identity
 from headwater.outbound.gates.surface import known_ehr, surface
-from headwater.outbound.gates.switches import CODE, code_scope, pace, scopes, switches
-from headwater.outbound.ledger import SENDER, Ledger
+from headwater.outbound.gates.switches import CODE, scopes, switches
+from headwater.outbound.ledger import Ledger
+from headwater.outbound.pacing import LONGEST_WAIT_S, Pacing
 from headwater.outbound.policy import WritePolicy
 from headwater.persons.policy import MatchingPolicy
 from headwater.ports import AuditLog, Brakes, Clock, EhrApi, EhrApis, Notices, PersonIndex, Proposals, Watch
 
 MOST_ATTEMPTS = 2
 PATIENCE_FOR_APPROVAL = 8  # tries of five seconds: longer than an API call may take to write its decision
-LONGEST_WAIT_S = 3600  # SQS would allow 12 hours; an EHR that is back should not wait that long for us
-REQUESTS = 4  # of one write: the patient, the look, the write, the read-back
 STALE_S = 5  # a switch that was looked at so long ago is looked at again before bytes leave
 
 
@@ -111,8 +110,8 @@ class Send:
                 proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.ledger_behind", attempts=attempts, sent_at=at
             )
             return self._verify(behind, job)
-        proposal = self._within_pace(proposal, job)
-        self._let_recover(proposal, job)
+        proposal = self._pacing.take_turn(proposal, job.ehr)
+        self._pacing.let_recover(proposal, job.ehr, job.brake)
         objection = self._objection(proposal, job)
         if objection is not None:
             return self._stop(proposal, *objection)
@@ -134,7 +133,7 @@ class Send:
             return ProposalState.EXPIRED, "send.expired"
         if any(one.scope.startswith(CODE) for one in job.brake.switches):
             return ProposalState.NEEDS_HUMAN, "send.code_held"
-        switches(job.brake, proposal.ehr, self._patience(proposal.decided_at, least=30))
+        switches(job.brake, proposal.ehr, self._pacing.patience(proposal.decided_at, least=30))
         who = (proposal.person_id, proposal.origin_ehr, job.ehr)
         try:
             found = identity(*who, index=self.index, api=job.api, policy=self.policy)
@@ -144,40 +143,6 @@ class Send:
             return ProposalState.NEEDS_HUMAN, "send.identity_changed"
         return None
 
-    def _within_pace(self, proposal: Proposal, job: _Job) -> Proposal:
-        """Raises Retry('send.paced') when the EHR has been asked enough for now, with a turn of its own written down:
-        were it to try its luck each time, a storm's last would be unlucky until they expire."""
-        now = self.clock()
-        if not proposal.turn_at:
-            per_s, burst = pace(job.ehr, self.rules.budget)
-            wait = self.brakes.reserve(job.ehr.name, cost=REQUESTS, per_s=per_s, burst=burst, now=now)
-            if not wait:
-                return proposal
-            turn_at = (now + timedelta(seconds=wait)).isoformat()
-            waiting = replace(proposal, turn_at=turn_at, version=proposal.version + 1)
-            self.proposals.move(waiting, expected_version=proposal.version)
-            proposal = waiting
-        left = (datetime.fromisoformat(proposal.turn_at) - now).total_seconds()
-        if left > 0:
-            raise Retry("send.paced", place=job.ehr.name, after=min(int(left) + 1, LONGEST_WAIT_S))
-        return proposal
-
-    def _let_recover(self, proposal: Proposal, job: _Job) -> None:
-        """Raises Retry('send.ehr_closed') while the EHR fails writes. Once its pause is over one write at a time tries
-        it; a resend, which is the last, waits until one has worked, or for as long as anybody would."""
-        brake, budget = job.brake, self.rules.budget
-        wait = brake.writes_closed_s
-        pause = budget.pause(brake.write_failures)
-        if not wait and pause:
-            sent_at = datetime.fromisoformat(proposal.sent_at) if proposal.attempts else self.clock()
-            if proposal.attempts and self.clock() - sent_at < timedelta(seconds=LONGEST_WAIT_S):
-                wait = pause
-            else:
-                probe = f"{job.ehr.name}/probe"
-                wait = self.brakes.take(probe, cost=1, per_s=1 / pause, burst=1, now=self.clock())
-        if wait:
-            raise Retry("send.ehr_closed", place=job.ehr.name, after=int(wait) + 1)
-
     def _scopes(self, proposal: Proposal, fact: Resource) -> tuple[str, ...]:
         return scopes(proposal.ehr, proposal.resource_type, proposal.purpose, proposal.patient_ref, fact)
 
@@ -186,13 +151,7 @@ class Send:
             return proof.look(proposal, job.fact, job.operation, job.api)
         except Retry as unread:
             raise Retry(unread.code, place=proposal.ehr, hint=unread.hint,
-                        after=self._patience(proposal.decided_at, least=30)) from None  # fmt: skip
-
-    def _patience(self, since: str, *, least: int) -> int:
-        """Seconds until the next look: as long again as it has lasted already, up to an hour. The twenty looks that
-        the queue allows so last through a night."""
-        lasted = (self.clock() - datetime.fromisoformat(since)).total_seconds()
-        return int(min(max(lasted, least), LONGEST_WAIT_S))
+                        after=self._pacing.patience(proposal.decided_at, least=30)) from None  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------- bytes
 
@@ -200,12 +159,8 @@ class Send:
         now = self.clock()
         if (now - job.began).total_seconds() > STALE_S:
             brake = self.brakes.look(job.ehr.name, self._scopes(proposal, job.fact), now)
-            switches(brake, proposal.ehr, self._patience(proposal.decided_at, least=30))
-        hourly = self.rules.budget.patient_writes_per_h
-        of_patient = f"{proposal.ehr}/{proposal.patient_ref}"
-        wait = self.brakes.take(of_patient, cost=1, per_s=hourly / 3600, burst=hourly, now=now)
-        if wait:
-            raise Retry("send.patient_budget", place=proposal.ehr, after=min(int(wait) + 1, LONGEST_WAIT_S))
+            switches(brake, proposal.ehr, self._pacing.patience(proposal.decided_at, least=30))
+        self._pacing.spend_on_patient(proposal)
         proposal = self._move(
             proposal,
             ProposalState.SENDING,
@@ -245,7 +200,7 @@ class Send:
                 raise Retry(f"send.{reaction.next}", place=proposal.ehr, after=wait_s)
             case Next.FAIL:
                 if reaction.hold == "code":
-                    self._hold_code(proposal, job, said)
+                    self._pacing.hold_codes(proposal, chart.codes_of(job.fact), said)
                 return self._move(proposal, ProposalState.FAILED, reason=said, said=reaction.said)
             case Next.REVIEW | Next.STEWARD:
                 now = self._look(proposal, job) if reaction.next is Next.REVIEW and proposal.target else proof.NOTHING
@@ -255,17 +210,11 @@ class Send:
     def _wait_of(self, reaction: Reaction, answer: Answer, proposal: Proposal, job: _Job) -> int:
         """Seconds until the next try; an EHR that asks to wait is left alone by everybody."""
         if reaction.next is not Next.WAIT:
-            return reaction.wait_s or self._patience(proposal.decided_at, least=30)
+            return reaction.wait_s or self._pacing.patience(proposal.decided_at, least=30)
         throttled = answer.status == 429
         wait_s = job.ehr.wait_of(answer, self.clock()) if throttled else reaction.wait_s or 0
-        self.brakes.close(job.ehr.name, self.clock() + timedelta(seconds=wait_s))
-        return wait_s or self._patience(proposal.decided_at, least=30)
-
-    def _hold_code(self, proposal: Proposal, job: _Job, said: str) -> None:
-        """What has the same code would be refused the same: it is held until a person has mended the EHR's build."""
-        for token in sorted(chart.codes_of(job.fact)):
-            scope = code_scope(proposal.ehr, proposal.resource_type, token)
-            self.brakes.throw(Switch(scope, SENDER, said, self.clock().isoformat()))
+        self._pacing.leave_alone(job.ehr, wait_s)
+        return wait_s or self._pacing.patience(proposal.decided_at, least=30)
 
     # ------------------------------------------------------------------------------------------------- after bytes
 
@@ -286,11 +235,11 @@ class Send:
                 self._move(proposal, ProposalState.OUTCOME_UNKNOWN, reason="send.sender_died")
             raise Retry("send.outcome_unknown", place=proposal.ehr, after=int(min(60, left)) + 1)
         if proposal.attempts < MOST_ATTEMPTS:
-            self._let_recover(proposal, job)
+            self._pacing.let_recover(proposal, job.ehr, job.brake)
         # It may be there all the same: what must not be sent again is for a person to look into.
         if proposal.attempts >= MOST_ATTEMPTS or self._objection(proposal, job) is not None:
             return self._stop(proposal, ProposalState.NEEDS_HUMAN, "send.outcome_not_provable")
-        return self._write(self._within_pace(proposal, job), job)
+        return self._write(self._pacing.take_turn(proposal, job.ehr), job)
 
     def _adopt(self, proposal: Proposal, row: Resource, job: _Job) -> Proposal:
         reference = f"{row['resourceType']}/{row['id']}"
@@ -304,7 +253,7 @@ class Send:
             deadline = datetime.fromisoformat(since) + timedelta(seconds=job.operation.verify_within_s)
             left = (deadline - self.clock()).total_seconds()
             if left > 0:
-                after = min(self._patience(since, least=15), int(left) + 1)
+                after = min(self._pacing.patience(since, least=15), int(left) + 1)
                 raise Retry("send.not_readable_yet", place=proposal.ehr, after=after)
             return self._stop(proposal, ProposalState.NEEDS_HUMAN, "send.not_in_chart")
         differences = chart.differences(row, job.fact)
@@ -319,6 +268,10 @@ class Send:
         )
 
     # -------------------------------------------------------------------------------------------------- the ledger
+
+    @property
+    def _pacing(self) -> Pacing:
+        return Pacing(self.proposals, self.brakes, self.rules.budget, self.clock)
 
     def _reviewed_again(self, proposal: Proposal, found: proof.Found) -> Proposal:
         reason = "send.patient_moved" if found.moved else "send.chart_changed"
