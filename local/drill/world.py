@@ -196,7 +196,7 @@ class World:
             times = [due for due in (self._due(), *(due for due, _ in self.agenda)) if due is not None]
             if not times and not self._on_the_way():
                 return
-            self._jump(min([*times, self._next_tick()]), end)
+            self._jump(min(times, default=self._next_tick()), end)
 
     def pass_time(self, seconds: float) -> None:
         """Workers work, and all of the time passes."""

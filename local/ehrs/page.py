@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from html import escape
 from typing import Any
@@ -15,6 +16,28 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #d9e0e6; vertical-align: top }
 th { font-weight: 600; color: #52616e } td.twice { color: #b00020; font-weight: 700 }
+textarea { width: 100%; min-height: 8rem; font: 13px/1.4 ui-monospace, monospace }
+summary { cursor: pointer; color: #1f5fa8 }
+button { font: inherit; padding: .15rem .7rem } output { color: #b00020 }
+"""
+
+
+# What a clinician does at the EHR's own screen goes through the back door, as in tests.
+_SCRIPT = """
+async function post(path, wish, said) {
+  const answer = await fetch(path, { method: "POST", body: JSON.stringify(wish) });
+  if (answer.ok) location.reload(); else said.textContent = (await answer.json()).error;
+}
+document.addEventListener("submit", event => {
+  event.preventDefault();
+  const form = event.target, said = form.querySelector("output");
+  try {
+    const text = form.elements.text ? JSON.parse(form.elements.text.value) : {};
+    const wish = { edit: () => ({ reference: form.dataset.row, set: text }), rows: () => text,
+      held: () => ({ number: +form.dataset.row, accept: event.submitter.value === "accept" }) }[form.dataset.way]();
+    post("/_sim/" + form.dataset.way, wish, said);
+  } catch (error) { said.textContent = error.message; }
+});
 """
 
 
@@ -55,14 +78,15 @@ def chart_html(title: str, chart: dict[str, Any]) -> str:
         "<p class=notice>This is a simulation made from public documents, for tests on synthetic data. It is not the "
         "product, and it is not affiliated with, endorsed or checked by any vendor.</p>"
         f"<p>{len(patients)} patients, {len(others)} other rows, {len(chart['arrivals'])} writes arrived. "
-        f"<a href='/_sim/chart'>As JSON</a></p>{''.join(parts)}</html>"
+        f"<a href='/_sim/chart'>As JSON</a></p>{_held(chart.get('held', []))}{''.join(parts)}{_new()}"
+        f"<script type=module>{_SCRIPT}</script></html>"
     )
 
 
 def _patient(patient: dict[str, Any], others: list[dict[str, Any]]) -> str:
     mine = [row for row in others if _subject(row["resource"]) == patient["reference"]]
     rows = "".join(map(_row, mine))
-    heads = "".join(f"<th>{head}</th>" for head in ("Row", "What", "Value", "When", "Status", "Posted", "Rows"))
+    heads = "".join(f"<th>{head}</th>" for head in ("Row", "What", "Value", "When", "Status", "Posted", "Rows", ""))
     table = f"<table><tr>{heads}</tr>{rows}</table>" if mine else "<p>Nothing filed.</p>"
     return f"<h2>{escape(_name(patient['resource']))} <small>{escape(patient['reference'])}</small></h2>{table}"
 
@@ -72,7 +96,38 @@ def _row(row: dict[str, Any]) -> str:
     said = (row["reference"], _what(resource), _value(resource), resource.get("effectiveDateTime", ""))
     cells = "".join(f"<td>{escape(str(one))}</td>" for one in (*said, resource.get("status", "")))
     counts = "".join(f"<td class={'twice' if n > 1 else 'once'}>{n}</td>" for n in (row["posted"], row["copies"]))
-    return f"<tr>{cells}{counts}</tr>"
+    return f"<tr>{cells}{counts}<td>{_edit(row)}</tr>"
+
+
+def _edit(row: dict[str, Any]) -> str:
+    """A form that changes the row as a clinician in the EHR would."""
+    shown = {key: value for key, value in row["resource"].items() if key not in ("resourceType", "id", "meta")}
+    return (
+        f"<details><summary>edit</summary><form data-way=edit data-row='{escape(row['reference'])}'>"
+        f"<textarea name=text aria-label='elements as JSON'>{escape(json.dumps(shown, indent=1))}</textarea>"
+        "<button>Save as a clinician</button> <output></output></form></details>"
+    )
+
+
+def _held(held: list[dict[str, Any]]) -> str:
+    """What was answered with 202 and waits for the EHR's own reviewer."""
+    if not held:
+        return ""
+    items = "".join(
+        f"<li><form data-way=held data-row={one['number']}>{escape(one['resource']['resourceType'])} "
+        f"{escape(_what(one['resource']))} {escape(_value(one['resource']))} <small>{escape(one['at'])}</small> "
+        "<button value=accept>File it</button> <button value=discard>Discard it</button> <output></output></form>"
+        for one in held
+    )
+    return f"<h2>Waiting for the EHR's own reviewer</h2><ul>{items}</ul>"
+
+
+def _new() -> str:
+    return (
+        "<h2>Enter something</h2><details><summary>a FHIR resource, as a clinician in the EHR</summary>"
+        "<form data-way=rows><textarea name=text aria-label='a FHIR resource as JSON'></textarea>"
+        "<button>File it</button> <output></output></form></details>"
+    )
 
 
 def _subject(resource: Resource) -> str:
@@ -86,7 +141,7 @@ def _name(patient: Resource) -> str:
 
 
 def _what(resource: Resource) -> str:
-    code = resource.get("code", {})
+    code = resource.get("code") or resource.get("medicationCodeableConcept") or resource.get("type") or {}
     coding = _first(code.get("coding"))
     return f"{code.get('text') or coding.get('display') or ''} ({coding.get('code', 'no code')})".strip()
 
