@@ -113,6 +113,13 @@ def test_a_note_is_about_what_it_stands_behind() -> None:
     assert only(converted, "Observation")["note"] == [{"text": "about the result"}]
 
 
+def test_a_note_behind_a_specimen_is_the_specimen_s() -> None:
+    spm = "SPM|1|S-1&EHR||BLD^Whole blood^HL70487"
+    converted = take("ORU^R01", PATIENT, ORDER, "OBX|1|ST|X^Test^L||a", spm, "NTE|1||about the specimen")
+    assert only(converted, "Specimen")["note"] == [{"text": "about the specimen"}]
+    assert "note" not in only(converted, "Observation")
+
+
 def test_segments_that_nobody_knows_change_nothing_and_are_reported() -> None:
     plain = take("ORU^R01", PATIENT, ORDER, "OBX|1|ST|X^Test^L||a")
     local = take("ORU^R01", "ZZ1|1|x", PATIENT, "ZPI|y", ORDER, "ZOB|1", "OBX|1|ST|X^Test^L||a", "ZOX|z")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from headwater.formats.hl7v2.message import Group
 from headwater.formats.hl7v2.parts import Segment, text_of
 
 _LINES = frozenset({"TX", "FT", "ST"})
+_OF_AN_OBX = frozenset(
+    {"NTE", "PRT", "TCD", "SID"}
+)  # chapters 7.3 and 13.3: what may stand behind it and belongs to it
 
 
 def _group(value: Any) -> Group:
@@ -32,20 +36,26 @@ def _tail(value: Any, *names: str) -> Group:
 
 
 def _results(value: Any) -> Sequence[Group]:
-    """The observations of an order: an OBX with its notes, or several OBX when they are the lines of one text (same
-    OBX-3 and OBX-4, chapter 7.4.2.4). `occurrence` tells apart those that have code and sub-id in common."""
+    """The observations of an order: an OBX with what stands behind it and is its own, or several OBX when they are the
+    lines of one text (same OBX-3 and OBX-4, chapter 7.4.2.4). `occurrence` tells apart those that have code and sub-id
+    in common."""
     results: list[Result] = []
     seen: dict[tuple[str, ...], int] = {}
     for group in _group(value).groups("OBX"):
-        obx = group.segments[0]
+        obx, *behind = group.segments
+        own = [obx, *takewhile(_is_of_an_obx, behind)]
         code = obx.field(3)
         key = (code.text if code else "", text_of(obx.field(4)))
         if results and results[-1].key == key and _is_line(obx) and _is_line(results[-1].segments[0]):
-            results[-1] = Result([*results[-1].segments, *group.segments], key, results[-1].occurrence)
+            results[-1] = Result([*results[-1].segments, *own], key, results[-1].occurrence)
             continue
         seen[key] = seen.get(key, 0) + 1
-        results.append(Result(group.segments, key, seen[key]))
+        results.append(Result(own, key, seen[key]))
     return results
+
+
+def _is_of_an_obx(segment: Segment) -> bool:
+    return segment.id in _OF_AN_OBX or segment.id.startswith("Z")
 
 
 def _is_line(obx: Segment) -> bool:
