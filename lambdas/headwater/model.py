@@ -283,7 +283,8 @@ class WriteRequest:
     `resource` is FHIR R4, its subject `Patient/<person id>`. `origin` names where the fact came from; `hops` counts
     the systems it went through, so that an echo is not told again. `updates` is the reference of a row at the EHR whose
     elements it changes; empty for a new row. `author` is the user who wrote it, if a person did. `model` says what a
-    score rests on: name, version, basis, intended use (docs/write-backs.md).
+    score rests on: name, version, basis, intended use (docs/write-backs.md). `withdraws` is the intent of a write-back
+    that this one takes back.
     """
 
     to: str
@@ -296,6 +297,7 @@ class WriteRequest:
     updates: str = ""
     author: str = ""
     model: Mapping[str, str] = field(default_factory=dict)
+    withdraws: str = ""
 
 
 class ProposalState(StrEnum):
@@ -346,8 +348,8 @@ class Proposal:
     has, `role_signed` the role that one of them had to have, `author` who may not. `flags` are codes of what a reviewer
     must know, `alike` references of rows like it. `fingerprint` finds the fact again whatever ids and units it comes
     with. `rung` says how far its waiting was told of, `turn_at` when it is its turn at an EHR that is told more than it
-    may be asked. `request` is the wish as it came, and `said` are the EHR's own words: both may be PHI, and stay in the
-    ledger.
+    may be asked. `withdraws` is the intent of what it takes back. `request` is the wish as it came, and `said` are the
+    EHR's own words: both may be PHI, and stay in the ledger.
     """
 
     intent: str
@@ -390,6 +392,7 @@ class Proposal:
     fingerprint: str = ""
     request: str = ""
     said: str = ""
+    withdraws: str = ""
     rung: int = 0
     turn_at: str = ""
 

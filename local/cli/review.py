@@ -30,7 +30,10 @@ def add(commands: Any) -> None:
     rejecting = actions.add_parser("reject", help="decide that a proposal is not sent")
     rejecting.add_argument("--reason", required=True, help="why; kept in the audit chain")
     asking = actions.add_parser("again", help="have what expired, failed or needs a person examined anew")
-    for action, function in ((showing, show), (approving, approve), (rejecting, reject), (asking, again)):
+    withdrawing = actions.add_parser("withdraw", help="ask for a filed row to be marked as entered in error")
+    withdrawing.add_argument("--reason", required=True, help="why")
+    deciding = ((showing, show), (approving, approve), (rejecting, reject), (asking, again), (withdrawing, withdraw))
+    for action, function in deciding:
         action.add_argument("intent", help="the proposal's intent, or its beginning")
         action.set_defaults(run=function)
     approving.add_argument(
@@ -40,7 +43,7 @@ def add(commands: Any) -> None:
         "--flag", action="append", default=[], help="with --hash: a flag that you have seen; repeat it"
     )
     rejecting.add_argument("--hash", help=argparse.SUPPRESS)
-    for action in (listing, showing, approving, rejecting, asking):
+    for action in (listing, showing, approving, rejecting, asking, withdrawing):
         action.add_argument("--user", default="dr.rivera", help="who decides (%(default)s)")
         add_target(action)
 
@@ -102,11 +105,17 @@ def reject(options: argparse.Namespace) -> int:
     return 0
 
 
+def withdraw(options: argparse.Namespace) -> int:
+    _call(options, "POST", f"/proposals/{_whole(options)}/withdrawal", {"reason": options.reason})
+    print("asked; somebody else signs it: headwater review list")
+    return 0
+
+
 def _whole(options: argparse.Namespace) -> str:
     """The intent that begins so, among those that wait for a person."""
     if len(options.intent) == 64:
         return str(options.intent)
-    states = ("PROPOSED", "EXPIRED", "FAILED", "NEEDS_HUMAN")
+    states = ("PROPOSED", "EXPIRED", "FAILED", "NEEDS_HUMAN", "FILED")
     listed = [one for state in states for one in _call(options, "GET", f"/proposals?state={state}")["proposals"]]
     found = [one["intent"] for one in listed if one["intent"].startswith(options.intent)]
     if len(found) != 1:

@@ -15,12 +15,13 @@ from headwater.errors import Refuse
 from headwater.model import WriteRequest
 
 VERSION = "headwater.write-request/1"
-_FIELDS = {"schema", "to", "intent", "person", "resource", "origin", "hops", "updates", "author", "model"}
+_OPTIONAL = ("updates", "author", "model", "withdraws")
+_FIELDS = {"schema", "to", "intent", "person", "resource", "origin", "hops", *_OPTIONAL}
 
 
 def dump(request: WriteRequest) -> str:
     """The optional fields are left out where they say nothing: a rule's request is the same bytes as ever."""
-    optional = {"updates": request.updates, "author": request.author, "model": dict(request.model)}
+    optional = {name: getattr(request, name) for name in _OPTIONAL}
     return orjson.dumps(
         {
             "schema": VERSION,
@@ -30,7 +31,7 @@ def dump(request: WriteRequest) -> str:
             "resource": request.resource,
             "origin": {"ehr": request.origin_ehr, "reference": request.origin_ref},
             "hops": request.hops,
-            **{name: value for name, value in optional.items() if value},
+            **{name: value if isinstance(value, str) else dict(value) for name, value in optional.items() if value},
         }
     ).decode()
 
@@ -62,6 +63,7 @@ def parse(text: str) -> WriteRequest:
         updates=_updates(document, resource["resourceType"]),
         author=_typed(document, "author", str) if "author" in document else "",
         model=_model(document.get("model", {})),
+        withdraws=_typed(document, "withdraws", str) if "withdraws" in document else "",
     )
 
 

@@ -235,6 +235,7 @@ class Propose:
             created_at=now.isoformat(),
             expires_at=now.isoformat(),
             author=request.author,
+            withdraws=request.withdraws,
             request=body,
         )
 

@@ -13,10 +13,12 @@ from datetime import datetime
 
 from headwater.ehrs import Ehr
 from headwater.errors import Refuse, Retry
+from headwater.formats import write_request
 from headwater.model import Proposal, ProposalState
 from headwater.outbound.gates.identity import identity, link_of
 from headwater.outbound.ledger import ASKED_AGAIN, Ledger
 from headwater.outbound.policy import Tier, WritePolicy
+from headwater.outbound.withdrawal import withdrawal
 from headwater.persons.policy import MatchingPolicy
 from headwater.ports import AuditLog, Clock, EhrApis, Notices, PersonIndex, Proposals, Queue, Watch
 
@@ -124,6 +126,22 @@ class Review:
             proposal.request, group=f"{proposal.ehr}.{proposal.person_id}", dedup=f"{proposal.intent}.{self._tick()}"
         )
         return self._decide(reviewer, proposal, ProposalState.SUPERSEDED, ASKED_AGAIN)
+
+    def withdraw(self, reviewer: Reviewer, intent: str, reason: str) -> Proposal:
+        """Ask for the row that was filed to be marked as entered in error: an update as any other, which somebody else
+        signs. The row of the ledger stays as it is until that is proven; then it is COMPENSATED."""
+        _only_clinicians(reviewer)
+        proposal = self._known(intent)
+        if not reason.strip():
+            raise Refuse("review.reason_missing", place="reason", hint="a withdrawal needs a reason")
+        if proposal.state not in (ProposalState.FILED, ProposalState.NEEDS_HUMAN) or not proposal.filed_ref:
+            raise self._denied(reviewer, proposal, "review.not_filed", f"the proposal is {proposal.state}")
+        body = write_request.dump(withdrawal(proposal, reviewer.id))
+        self._ledger.note(proposal, "withdrawal_asked", who=reviewer.id, payload=proposal.payload_hash)
+        self.write_queue.send(
+            body, group=f"{proposal.ehr}.{proposal.person_id}", dedup=f"{proposal.intent}.{self._tick()}.withdrawal"
+        )
+        return proposal
 
     # --------------------------------------------------------------------------------------------------- who may
 

@@ -1,4 +1,4 @@
-"""The review API: HTTP to `outbound.review` and back. Six routes, JSON, documented in `docs/review-api.md`.
+"""The review API: HTTP to `outbound.review` and back. Seven routes, JSON, documented in `docs/review-api.md`.
 
 The reviewer is who the JWT authorizer says, never what the request says. Answers hold PHI (the payload is what must be
 looked at), so they are never cached and never logged.
@@ -26,6 +26,7 @@ _STATUS_OF = {
     "review.already_decided": 409,
     "review.flags_not_seen": 409,
     "review.not_over": 409,
+    "review.not_filed": 409,
     "review.identity_changed": 409,
     "review.expired": 410,
 }
@@ -65,6 +66,8 @@ class ReviewApi:
                 return as_json(self._review.reject(reviewer, intent, str(body.get("payload_hash", "")), reason))
             case ("POST", "proposals", intent, "request"):
                 return as_json(self._review.ask_again(reviewer, intent))
+            case ("POST", "proposals", intent, "withdrawal"):
+                return as_json(self._review.withdraw(reviewer, intent, str(_body(event).get("reason", ""))))
             case ("POST", "proposals", "approvals"):
                 return {"approvals": self._review.approve_batch(reviewer, _approvals(_body(event)))}
             case _:
@@ -97,6 +100,7 @@ def as_json(proposal: Proposal, *, payload: bool = True) -> Event:
         "flags": list(proposal.flags),
         "alike": list(proposal.alike),
         "updates": proposal.target,
+        "withdraws": proposal.withdraws,
         "changes": list(proposal.changes),
     }
     if payload and proposal.payload:

@@ -263,9 +263,17 @@ class Send:
         if lost:
             reason = "send.chart_differs" if any(map(chart.is_safety, lost)) else "send.undeclared_loss"
             return self._stop(proposal, ProposalState.NEEDS_HUMAN, reason, differences=lost, filed_ref=reference)
+        self._compensate(proposal)
         return self._move(
             proposal, ProposalState.FILED, reason="send.read_back", differences=differences, filed_ref=reference
         )
+
+    def _compensate(self, proposal: Proposal) -> None:
+        """What this one takes back is over; noted before its own end, so that a sender that dies in between does both
+        again."""
+        taken_back = self.proposals.get(proposal.withdraws) if proposal.withdraws else None
+        if taken_back is not None and taken_back.state is not ProposalState.COMPENSATED:
+            self._move(taken_back, ProposalState.COMPENSATED, reason="send.taken_back")
 
     # -------------------------------------------------------------------------------------------------- the ledger
 
