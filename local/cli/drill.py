@@ -102,7 +102,8 @@ def mutate(options: argparse.Namespace) -> int:
                 outcomes = list(play_all(playing, scenarios, options.seed, options.ehr))
             red = [one for one in outcomes if not one.green]
             blind += not red
-            told = ", ".join(dict.fromkeys(f"{one.scenario.id} ({_why(one)})" for one in red)) or "**nothing**"
+            by_scenario = {one.scenario.id: one for one in reversed(red)}
+            told = ", ".join(f"{name} ({_why(one)})" for name, one in sorted(by_scenario.items())) or "**nothing**"
             console.print(f"| {mutation.name} | {mutation.off} | {told} |", markup=False)
     return 1 if blind else 0
 

@@ -17,7 +17,8 @@ _UNITS = {"kg->lb": ("kg", "[lb_av]", "lb", 2.2046226), "cm->in": ("cm", "[in_i]
 def tell_of(world: World, row: Resource, echo: Mapping[str, Any]) -> None:
     """A message of the target's feed with the row in it."""
     told = transformed(row, tuple(echo.get("strip", ())), str(echo.get("transform", "")))
-    reference = row.get("subject", row.get("patient", {})).get("reference", "")
+    about: Resource = row.get("subject") or row.get("patient") or {}
+    reference = about.get("reference", "")
     patient = next(
         person.patients[world.target]
         for person in world.people

@@ -66,7 +66,7 @@ def _names(scenario: Scenario) -> list[str]:
 def _plan(scenario: Scenario, count: int) -> Iterator[Step]:
     said = scenario.stimulus.lower()
     names = set(_names(scenario))
-    now = {"inject": {}}
+    now: Step = {"inject": {}}
     if "latency" in names:
         for site, number in (("target", 72), ("other", 6)):
             yield {"steady": {"site": site, "count": number, "minutes": 6}}

@@ -282,9 +282,9 @@ def edit(play: Play, reference: str = "", set: Mapping[str, Any] | None = None, 
     """A clinician changes a row in the EHR: `reference`, or the newest row that is ours."""
     rows = ours(play.world, site) if not reference else [{"reference": reference}]
     for row in rows[-1:]:
-        wish = {"reference": row["reference"], "set": set or {"note": [{"text": "seen by the clinician"}]}}
-        play.world.ask("POST", "/_sim/edit", wish, site)
-        play.edits.append((row["reference"], wish["set"]))
+        changes: Mapping[str, Any] = set or {"note": [{"text": "seen by the clinician"}]}
+        play.world.ask("POST", "/_sim/edit", {"reference": row["reference"], "set": changes}, site)
+        play.edits.append((row["reference"], changes))
 
 
 def chart_has(play: Play, fact: str = "vital", set: Mapping[str, Any] | None = None, site: str = "") -> None:

@@ -108,7 +108,7 @@ class Registrar:
                 algorithms=list(self._behaviour.algorithms),
                 audience=self.token_url,
                 issuer=claimed,
-                options={
+                options={  # type: ignore[arg-type]  # PyJWT's TypedDict does not know a dict that is put together
                     "require": ["iss", "sub", "aud", "exp", "jti"],
                     "strict_aud": True,
                     **dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat"), False),

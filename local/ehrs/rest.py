@@ -49,7 +49,7 @@ class Rest:
             return Reply(0, drop=True, hang=effects.hang)
         bundle = _parsed(payload) or {}
         inner = [entry.get("resource", {}) for entry in bundle.get("entry", []) if isinstance(entry, dict)]
-        mine = next((one for one in inner if one.get("resourceType") == type_), {})
+        mine: Resource = next((one for one in inner if one.get("resourceType") == type_), {})
         reply, row = self._create(type_, json.dumps(mine).encode(), effects, as_sent=payload)
         self._chart.settled(
             number, f"committed, {reply.status}" if row else f"{reply.status}", row.reference if row else ""
