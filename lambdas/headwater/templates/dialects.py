@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headwater.templates import runtime, tidy
+from headwater.templates.building import house_runtime
 from headwater.templates.compiler import Compiler
 from headwater.templates.filters import STANDARD, Filter, registry
 from headwater.templates.parser import Parser
@@ -22,9 +23,8 @@ class Dialect:
     state: type[runtime.State] = runtime.State
     guard: Callable[[Any], str] | None = None  # from a summary: the variable without which nothing is written
     read: Callable[[str, str], Any] = tidy.parse  # JSON text and its template's name to the value
-    builder: Callable[[], Any] | None = (
-        None  # gives what compiles the fast way; a function, so that it is imported late
-    )
+    builder: str = ""  # the module that compiles the fast way: imported only where no cache has its code
+    rebinds: bool = False  # whether `assign` changes what an argument or a loop has bound
     wrap: Callable[[Any, str, Any], Any] | None = None  # engine, template, function: the function to use
 
     def extended(self, functions: Mapping[str, Callable[..., Any]]) -> Dialect:
@@ -50,7 +50,15 @@ NAMES: dict[str, Any] = {
     **{function.__name__: function for function in _FUNCTIONS},
 }
 
-HEADWATER = Dialect("headwater", Parser, Compiler, STANDARD, NAMES)
+HEADWATER = Dialect(
+    "headwater",
+    Parser,
+    Compiler,
+    STANDARD,
+    {**NAMES, **house_runtime.NAMES},
+    builder="headwater.templates.building.house",
+    rebinds=True,
+)
 
 
 def dialect(name: str) -> Dialect:

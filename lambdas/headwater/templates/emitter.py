@@ -83,5 +83,9 @@ class Emitter:
         """What else to keep of a template; plain data."""
         return None
 
+    def value(self, node: nodes.Expression) -> str:
+        """Python source that gives the value of an expression."""
+        raise NotImplementedError
+
     def body(self, statements: tuple[nodes.Statement, ...]) -> None:
         raise NotImplementedError

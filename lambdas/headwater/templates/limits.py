@@ -107,9 +107,13 @@ class Meter:
 
     def enter(self, out: list[str]) -> None:
         """Called at the beginning of every partial; it counts as a turn."""
-        self.depth += 1
-        if self.depth > self.limits.depth:
-            raise LimitReached(f"partials are nested deeper than {self.limits.depth}")
+        self.deeper()
         self._until_check -= 1
         if self._until_check < 0 or len(out) - self._pieces > 8192:
             self.check(out)
+
+    def deeper(self) -> None:
+        """Called at the beginning of what may call itself; the end gives it back."""
+        self.depth += 1
+        if self.depth > self.limits.depth:
+            raise LimitReached(f"partials are nested deeper than {self.limits.depth}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headwater.templates import nodes
 from headwater.templates.emitter import Emitter
 
-_COMPARE = {
+COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
     "<": "less({}, {})",
@@ -16,7 +16,26 @@ _COMPARE = {
 }
 
 
-class Operations(Emitter):
+class FilterCalls(Emitter):
+    """Filters, checked when they are compiled."""
+
+    def call(self, call: nodes.Call, value: str) -> str:
+        known = self.known.get(call.name)
+        if known is None:
+            self.fail(f"unknown filter '{call.name}'", call.at)
+        if not known.least <= len(call.arguments) <= known.most:
+            counts = str(known.least) if known.least == known.most else f"{known.least} to {known.most}"
+            self.fail(f"filter '{call.name}' takes {counts} arguments, not {len(call.arguments)}", call.at)
+        for name, _ in call.named:
+            if name not in known.named:
+                self.fail(f"filter '{call.name}' has no argument '{name}'", call.at)
+        function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
+        arguments = [*(["s"] if known.metered else []), value, *map(self.value, call.arguments)]
+        arguments += [f"{name}={self.value(argument)}" for name, argument in call.named]
+        return f"{function}({', '.join(arguments)})"
+
+
+class Operations(FilterCalls):
     """The half of the compiler that makes Python expressions."""
 
     def value(self, node: nodes.Expression) -> str:
@@ -39,21 +58,6 @@ class Operations(Emitter):
             return "''"
         return self.test(node)
 
-    def call(self, call: nodes.Call, value: str) -> str:
-        known = self.known.get(call.name)
-        if known is None:
-            self.fail(f"unknown filter '{call.name}'", call.at)
-        if not known.least <= len(call.arguments) <= known.most:
-            counts = str(known.least) if known.least == known.most else f"{known.least} to {known.most}"
-            self.fail(f"filter '{call.name}' takes {counts} arguments, not {len(call.arguments)}", call.at)
-        for name, _ in call.named:
-            if name not in known.named:
-                self.fail(f"filter '{call.name}' has no argument '{name}'", call.at)
-        function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
-        arguments = [*(["s"] if known.metered else []), value, *map(self.value, call.arguments)]
-        arguments += [f"{name}={self.value(argument)}" for name, argument in call.named]
-        return f"{function}({', '.join(arguments)})"
-
     def test(self, node: nodes.Expression) -> str:
         """Python source that is true when the expression is truthy: neither nil nor false."""
         if isinstance(node, nodes.Compare):
@@ -68,7 +72,7 @@ class Operations(Emitter):
         self, operator: str, left: str, right: nodes.Expression, left_node: nodes.Expression | None = None
     ) -> str:
         special = self._special(operator, left, right, left_node)
-        return special or _COMPARE[operator].format(left, self.value(right))
+        return special or COMPARE[operator].format(left, self.value(right))
 
     def _special(
         self, operator: str, left: str, right: nodes.Expression, left_node: nodes.Expression | None

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.templates import nodes
 from headwater.templates.building.position import (
+    FILLED,
     FREE,
+    KEY,
     OBJECT,
+    PERHAPS,
     TEXTS,
     UNSURE,
     VALUE,
@@ -18,7 +21,7 @@ from headwater.templates.building.position import (
     Unbuildable,
     joined,
 )
-from headwater.templates.building.source import NIL, Const, const
+from headwater.templates.building.source import NIL, Const, Never, const
 from headwater.templates.building.structure import Structure
 from headwater.templates.limits import TURN
 
@@ -44,13 +47,15 @@ class Branches(Structure):
     def _suite(self, write: Callable[[], None]) -> None:
         """An indented body; it closes what it opens, and nobody uses its locals behind it: they are named anew, because
         Python's frames had better be small."""
-        depth, start, names = len(self._frames), len(self._code), self._names
+        depth, start, names, state = len(self._frames), len(self._code), self._names, self.frame.state
         self._indent += 1
         write()
         if len(self._frames) != depth:
             raise Unbuildable("a bracket is opened or closed in one branch only")
         if self.frame.kind in TEXTS:
             self._flush_parts(self.frame)
+        elif self.frame.kind == OBJECT and state == KEY and self.frame.state in (FILLED, PERHAPS):
+            self._settle(self.frame)
         if len(self._code) == start:
             self.emit("pass")
         self._indent -= 1
@@ -65,12 +70,14 @@ class Branches(Structure):
             self.emit(f"{frame.slot} = MISSING")
 
     def do_if(self, node: nodes.If) -> None:
+        self._ready(self.frame)
         frame, sure, stale = self.frame, self._sure, self._stale
         start, ends, word = frame.place(), list[Place](), "if"
         self._stale = set()
         after: Live | None = None
         for condition, body in (*node.branches, (None, node.otherwise)):
             frame.state, frame.comma = start
+            before = self._live
             if condition is None:
                 test, then, otherwise = TRUE, self._live, self._live
             else:
@@ -78,7 +85,10 @@ class Branches(Structure):
             if node.negate_first and word == "if" and not ends and condition is not None:
                 test, then, otherwise = _negation(test), otherwise, then
             after = dict(common(then, otherwise)) if after is None else after
-            if isinstance(test, Const) and not test.value:
+            if isinstance(test, Never) and word == "if":
+                self.emit(test)  # what it looks up counts as read
+            if isinstance(test, Never) or (isinstance(test, Const) and not test.value):
+                self._live = dict(otherwise) if word == "if" else before
                 continue
             if isinstance(test, Const) and word == "if":  # nothing to decide
                 self._stale |= stale
@@ -116,6 +126,7 @@ class Branches(Structure):
         frame.state, frame.comma = place
 
     def do_for(self, node: nodes.For) -> None:
+        self._ready(self.frame)
         self._divide()
         source = self.value(node.source)
         if source is NIL:
@@ -146,11 +157,12 @@ class Branches(Structure):
     ) -> None:
         """A loop whose body begins where it ends; if that is not the place before the loop, it is compiled again."""
         self._divide()
+        saved = self.rebind({name: "None" for name in bound if name in self.unit.dynamic})
         self.forget(*writes)
         frame, live, sure, outer = self.frame, self._live, self._sure, self.bound
         for _ in range(2):
             start, mark, paid, idle = frame.place(), len(self._code), self._paid, self._idle
-            self.bound = {**outer, **bound}
+            self.bound = {**outer, **{name: local for name, local in bound.items() if name not in self.unit.dynamic}}
             self._live, self._sure = dict(live), dict(sure)
             self._loops.append(len(self._frames))
             self.emit(f"for {each} in {items}:")
@@ -166,9 +178,28 @@ class Branches(Structure):
         else:
             raise Unbuildable("a loop does not end where it begins")
         self.forget(*writes)
+        self.restore(saved)
+
+    def rebind(self, values: dict[str, str]) -> list[tuple[str, str]]:
+        """Bind variables that can be assigned to while they are bound; gives what `restore` needs."""
+        saved = [(name, self.new("k")) for name in values]
+        for name, local in saved:
+            self.emit(f"{local} = g.get({name!r})")
+        for name, value in values.items():
+            self.emit(f"g[{name!r}] = {value}")
+            self.forget(name)
+        return saved
+
+    def restore(self, saved: list[tuple[str, str]]) -> None:
+        for name, local in reversed(saved):
+            self.emit(f"g[{name!r}] = {local}")
+            self.forget(name)
 
     def _turn(self, bound: dict[str, str], write: Callable[[], None]) -> None:
         mark, paid = len(self._code), self._paid
+        for name, local in bound.items():
+            if name in self.unit.dynamic:
+                self.emit(f"g[{name!r}] = {local}")
         if "forloop" in bound:
             self.emit(f"{bound['forloop']}.index0 += 1")
         write()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
 
-from headwater.templates import nodes
 from headwater.templates.building.branches import Live
 from headwater.templates.building.position import ARRAY, KEY, OBJECT, SINGLE, TEXTS, TRIMMED, VALUE, Frame, Unbuildable
 from headwater.templates.building.source import NIL, Const, const
@@ -18,17 +16,11 @@ from headwater.templates.program import Program
 class Builder(Variables):
     _flags: dict[str, str]  # parameters, and the locals that say of what kind they are, if it was asked
 
-    def __init__(
-        self,
-        unit: Unit,
-        template: nodes.Template,
-        shape: str,
-        comma: str,
-        known: Mapping[str, str],
-        filters: dict[str, Filter],
-    ) -> None:
-        super().__init__(template, shape, filters)
+    def __init__(self, unit: Unit, spec: Spec, comma: str, filters: dict[str, Filter]) -> None:
+        super().__init__(spec.tree, spec.shape, filters)
         self.unit = unit
+        self.spec = spec
+        shape, known = spec.shape, spec.known
         target = {OBJECT: "d", ARRAY: "a", SINGLE: "r"}.get(shape, "o")
         state = VALUE if shape in (ARRAY, SINGLE) else KEY
         self._frames = [Frame(shape, target, state, comma, slot="r" if shape == SINGLE else "")]
@@ -37,49 +29,36 @@ class Builder(Variables):
         self._own: dict[str, str] = {}
         self._paid = 0
         self._idle = 0  # lines that only note what is known
-        self.parameters = tuple(name for name, how in known.items() if how != NILLED)
         self.bound = {name: NIL if how == NILLED else self.new("p") for name, how in known.items()}
         self._sure = {self.bound[name]: True for name, how in known.items() if how == SURE}
-        self._given = frozenset(self.bound[name] for name in self.parameters)
+        self._given = frozenset(self.bound[name] for name in spec.parameters)
         self._flags = {}
 
-    # ------------------------------------------------------------------------------------------------- the function
-
-    def spec(self) -> Spec:
-        """Build it, and tell how it is called."""
+    def complete(self) -> None:
+        """Compile the template, and note in its spec how it can be called."""
         self._build()
-        frame, constant = self._frames[0], None
-        if frame.kind in TEXTS:
-            whole = self._whole_text(frame)
-            constant = whole.value if isinstance(whole, Const) and len(self._code) == self._idle else None
-            self.emit(f"return {whole}")
-        elif frame.kind == SINGLE:
-            self.emit("return r")
-        empty = len(self._code) == self._idle
-        writes = self.unit.shared_writes(self.template.name)
-        program = None if empty or constant is not None else self._program(frame)
-        shape = frame.kind
-        return Spec(
-            "",
-            self.template.name,
-            shape,
-            frame.comma,
-            frame.state,
-            self.parameters,
-            (),
-            writes,
-            constant,
-            empty,
-            program,
-        )
+        spec, frame = self.spec, self._frames[0]
+        spec.comma, spec.state = frame.comma, frame.state
+        result = self._whole_text(frame) if frame.kind in TEXTS else "r" if frame.kind == SINGLE else ""
+        spec.empty = len(self._code) == self._idle and not result
+        if isinstance(result, Const) and len(self._code) == self._idle:
+            spec.constant = result.value
+        elif not spec.empty:
+            spec.program = self._program(frame, result)
 
-    def _program(self, frame: Frame) -> Program:
+    def _program(self, frame: Frame, result: str) -> Program:
         sink = f", {frame.target}" if frame.kind in (OBJECT, ARRAY) else ""
-        names = "".join(f", {self.bound[name]}" for name in self.parameters)
+        names = "".join(f", {self.bound[name]}" for name in self.spec.parameters)
         self.toll(0, 0)
-        first = [*(["r = MISSING"] if frame.kind == SINGLE else []), *self.prologue()]
+        first = ["r = MISSING"] if frame.kind == SINGLE else []
+        first += [*(["s.deeper()"] if self.spec.recursive else []), *self.prologue()]
         self._code[:0] = ["    " + line for line in first]
         self._places[:0] = [0] * len(first)
+        if self.spec.recursive:
+            result = self.hold(result) if result else ""
+            self.emit("s.depth -= 1")
+        if result:
+            self.emit(f"return {result}")
         source = "\n".join([f"def template(s, g{sink}{names}):", *self._code, ""])
         places = array("I", [number for at in [0, *self._places] for number in self._lines.at(at)]).tobytes()
         return Program(self.template.name, frame.kind, source, tuple(self._filters), tuple(self._partials), places)

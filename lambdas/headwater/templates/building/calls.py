@@ -23,7 +23,7 @@ from headwater.templates.building.position import (
     Unbuildable,
     joined,
 )
-from headwater.templates.building.source import NIL, Const, const
+from headwater.templates.building.source import Const, const
 
 if TYPE_CHECKING:
     from headwater.templates.building.unit import Spec
@@ -40,45 +40,29 @@ class Calls(Branches):
         self._frames.pop()
         self.assign(node.name, self._whole_text(frame))
 
-    def _arguments(self, named: tuple[tuple[str, nodes.Expression], ...]) -> dict[str, str]:
-        """Bind arguments, each seeing those before it; gives the names as they were."""
-        outer = self.bound
-        for name, value in named:
-            held = self.hold(self.value(value))
-            self.bound = {**self.bound, name: held}
-        return outer
-
-    def do_include(self, node: nodes.Include) -> None:
-        name = self._name(node.template)
-        outer = self._arguments(node.arguments)
-        item = self.hold(self.value(node.item)) if node.item else NIL
-        if item is NIL:
-            self.bound = {**self.bound, node.alias: NIL} if node.item else self.bound
-            self._include(name)
-        else:
-            each = self.new("i")
-            writes = self.unit.writes((node,))
-            self._loop(f"spread({item})", each, {node.alias: each}, writes, lambda: self._include(name))
-        self.bound = outer
-
     @staticmethod
     def _name(template: nodes.Expression) -> str:
         if not isinstance(template, nodes.Literal) or not isinstance(template.value, str):
             raise Unbuildable("a partial whose name is worked out")
         return template.value
 
-    def _include(self, name: str) -> None:
+    def _include(self, name: str, scope: str = "g") -> None:
+        """Call a partial, which sees the names bound here and the variables of `scope`."""
         frame = self.frame
-        shape = SINGLE if frame.kind == OBJECT and frame.state == VALUE else frame.kind
+        self._ready(frame)
+        shape = SINGLE if frame.kind == OBJECT and frame.state in (VALUE, PERHAPS) else frame.kind
         shape = TEXT if shape == TRIMMED else shape
-        if (shape == OBJECT and frame.state != KEY) or frame.state in (FILLED, PERHAPS):
+        if (shape == OBJECT and frame.state != KEY) or frame.state == FILLED:
             raise Unbuildable("a partial out of place")
         try:
             spec = self.unit.spec(name, shape, frame.comma, self.bound)
-        except Unbuildable:
+        except Unbuildable as error:
             if shape != ARRAY:
                 raise
-            self._include_item(name)
+            try:
+                self._include_item(name, scope)
+            except Unbuildable:
+                raise error from None
             return
         if spec is None:
             self.emit(f"missing(s, {name!r})")
@@ -90,29 +74,31 @@ class Calls(Branches):
         if spec.empty and shape in (OBJECT, ARRAY):
             return
         sink = f", {frame.target}" if shape in (OBJECT, ARRAY) else ""
-        call = f"{self._function(spec)}(s, g{sink}{self._passed(spec)})"
+        call = f"{self._function(spec)}(s, {scope}{sink}{self._passed(spec)})"
         if shape in TEXTS:
             frame.parts.append(self.hold(call))
         elif shape == SINGLE:
             self._divide()
-            self.emit(f"{frame.slot} = {call}" if spec.state != VALUE else call)
-            frame.state = spec.state
-            if spec.state != VALUE and spec.comma == FREE:
-                self._settle(frame)
-            frame.comma = spec.comma
+            if spec.state == VALUE:  # it makes no value
+                self.emit(call)
+            else:
+                self._once(frame)
+                self.emit(f"{frame.slot} = {call}")
+                frame.state, frame.comma = spec.state, spec.comma
         else:
             guard = self._guard(spec)
             frame.used = True
             self.emit(f"if {guard}: {call}" if guard else call)
             frame.comma = joined((KEY, frame.comma), (KEY, spec.comma))[1] if guard else spec.comma
-        self.forget(*spec.writes)
+        if scope == "g":
+            self.forget(*spec.writes)
 
-    def _include_item(self, name: str) -> None:
+    def _include_item(self, name: str, scope: str) -> None:
         """A partial that is one item of a list, or none, written in one of several branches."""
         frame, slot = self.frame, self.new("r")
         self._frames.append(Frame(SINGLE, slot, VALUE, slot=slot))
         self._fits(frame)
-        self._include(name)
+        self._include(name, scope)
         made = self._frames.pop()
         if made.state != VALUE:
             self.emit(f"if {slot} or kept({slot}): {self._stored(frame, slot)}")
@@ -131,24 +117,6 @@ class Calls(Branches):
         if not given or any(each in self._sure for each in given) or not self.unit.void(spec):
             return ""
         return " or ".join(f"{each} is not None" for each in dict.fromkeys(given))
-
-    def do_evaluate(self, node: nodes.Evaluate) -> None:
-        name = self._name(node.template)
-        outer = self._arguments(node.arguments)
-        spec = self.unit.spec(name, TRIMMED, FREE, self.bound)
-        if spec is None:
-            self.emit(f"missing(s, {name!r})")
-            self.bound = outer
-            return
-        if spec.constant is not None:
-            source: str = const(spec.constant or None)
-        else:
-            source = f"{self._function(spec)}(s, g{self._passed(spec)})"
-            guard = self._guard(spec)
-            source = f"({source} if {guard} else None)" if guard else source
-        self.bound = outer
-        self.forget(*spec.writes)
-        self.assign(node.name, source)
 
     def assign(self, name: str, value: str) -> None:
         """Set a variable, where the dialect sets it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from importlib import import_module
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class Linked:
         trees: dict[str, Any] = {}
         try:
             unit = self._analysed(trees)
-        except Unbuildable as error:
+        except (Unbuildable, TemplateError) as error:  # which of them is wrong, the slow way says when it is called
             return {name: self._hash(name) for name in trees}, {}, str(error)
         specs = {id: spec.program for id, spec in unit.specs.items() if spec.program is not None}
         ids = [unit.root.id, *(id for id in specs if id != unit.root.id)]
@@ -77,10 +78,9 @@ class Linked:
                     trees[name] = None
             return trees[name]
 
-        build = self._engine.dialect.builder
-        if build is None:
-            raise Unbuildable("a dialect that has no fast way")
-        unit = self._unit = Unit(self._names, parse, build())
+        dialect = self._engine.dialect
+        build = import_module(dialect.builder).building(dialect.filters)
+        unit = self._unit = Unit(self._names, parse, build, rebinds=dialect.rebinds)
         spec = unit.begin(self._root)
         if spec.program is None:
             raise Unbuildable("a root template that makes nothing")

@@ -19,6 +19,7 @@ FREE, DUE, UNSURE = "free", "due", "unsure"  # whether a comma must come before 
 TOKEN = re.compile(
     r'\s*(?:([{}\[\],:"])|(true|false|null|-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?)(?![\w.+-]))'
 )
+NEXT_KEY = re.compile(r'\s*"(?:[^"\\]|\\.)*"\s*:')
 IN_STRING = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 
 

@@ -12,12 +12,14 @@ from headwater.templates.building.position import Unbuildable
 @dataclass(slots=True)
 class Reach:
     """`mentions`: variables that are read at all, but for those bound around; `early`: read perhaps before they are
-    assigned here; `writes`: assigned; `calls`: templates, with the names bound for them."""
+    assigned here; `writes`: assigned; `binds`: bound by a loop or an argument; `calls`: templates, with the names bound
+    for them, and whether that is all they see."""
 
     mentions: set[str] = field(default_factory=set)
     early: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
-    calls: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    binds: set[str] = field(default_factory=set)
+    calls: list[tuple[str, frozenset[str], bool]] = field(default_factory=list)
 
 
 def reach(body: tuple[nodes.Statement, ...]) -> Reach:
@@ -63,6 +65,7 @@ class _Walk:
         elif isinstance(node, nodes.For):
             for part in (node.source, node.limit, node.offset):
                 self.read(part, done, bound)
+            self.found.binds.add(node.name)
             self.body(node.body, frozenset(done), bound | {node.name, "forloop"})
             self.body(node.otherwise, frozenset(done), bound)
         elif isinstance(node, nodes.Include | nodes.Evaluate):
@@ -73,14 +76,18 @@ class _Walk:
     def _call(self, node: nodes.Include | nodes.Evaluate, done: set[str], bound: frozenset[str]) -> None:
         if not isinstance(node.template, nodes.Literal) or not isinstance(node.template.value, str):
             raise Unbuildable("a partial whose name is worked out")
+        isolated = isinstance(node, nodes.Include) and node.isolated
         names = set(bound)
         for name, value in node.arguments:
             self.read(value, done, frozenset(names))
-            names.add(name)
+            if not isolated:
+                names.add(name)
+        given = {name for name, _ in node.arguments}
         if isinstance(node, nodes.Include) and node.item:
             self.read(node.item, done, frozenset(names))
-            names.add(node.alias)
-        self.found.calls.append((node.template.value, frozenset(names)))
+            given.add(node.alias)
+        self.found.binds |= given
+        self.found.calls.append((node.template.value, frozenset(given if isolated else names | given), isolated))
         if isinstance(node, nodes.Evaluate):
             self._write(node.name, done)
 

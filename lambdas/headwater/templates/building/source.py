@@ -21,6 +21,12 @@ def const(value: Any) -> Const:
 NIL = const(None)
 
 
+class Never(str):
+    """Python source of a condition that cannot hold, and yet looks something up."""
+
+    __slots__ = ()
+
+
 class Part(str):
     """Python source of a piece of a string, escaped; `raw` is that of the value before, if it is one output."""
 

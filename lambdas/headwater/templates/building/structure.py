@@ -17,6 +17,7 @@ from headwater.templates.building.position import (
     FREE,
     IN_STRING,
     KEY,
+    NEXT_KEY,
     OBJECT,
     PERHAPS,
     SINGLE,
@@ -67,6 +68,8 @@ class Structure(Emitter):
                 if text[position:].strip():
                     raise Unbuildable("text that is no JSON")
                 return
+            if self.frame.state == PERHAPS and self.frame.comma == FREE and NEXT_KEY.match(text, position):
+                self._settle(self.frame)
             position = match.end()
             if match[1]:
                 self._mark(match[1])
@@ -99,7 +102,13 @@ class Structure(Emitter):
         else:
             self._open(frame, mark)
 
+    def _ready(self, frame: Frame) -> None:
+        """Before another member: a value that came with the comma behind it is stored."""
+        if frame.kind == OBJECT and frame.state == FILLED and frame.comma == FREE:
+            self._settle(frame)
+
     def _open(self, frame: Frame, mark: str) -> None:
+        self._ready(frame)
         if frame.state != KEY or mark != '"':
             self._fits(frame)
         elif frame.comma != FREE:
@@ -171,8 +180,7 @@ class Structure(Emitter):
         """A value, in its place; empties are dropped. `sure` says that it is none."""
         frame = self.frame
         if frame.slot:
-            if frame.state == PERHAPS:
-                self.emit(f"if {frame.slot} is not MISSING: second_value()")
+            self._once(frame)
             self.emit(f"{frame.slot} = {source}")
             frame.state, frame.comma = FILLED, DUE
             return
@@ -185,6 +193,10 @@ class Structure(Emitter):
             local = source if source.isidentifier() else "_"
             self.emit(f"if {source if local == source else f'_ := {source}'}: {self._stored(frame, local)}")
         self._placed(frame)
+
+    def _once(self, frame: Frame) -> None:
+        if frame.state == PERHAPS:
+            self.emit(f"if {frame.slot} is not MISSING: second_value()")
 
     @staticmethod
     def _placed(frame: Frame) -> None:
@@ -293,10 +305,6 @@ class Structure(Emitter):
         return f"captured(s, ({', '.join(parts)}))" if len(parts) > 1 else parts[0] if parts else const("")
 
     # -------------------------------------------------------------------------------------- what a dialect brings
-
-    def value(self, node: nodes.Expression) -> str:
-        """Python source of an expression's value."""
-        raise NotImplementedError
 
     def bare(self, source: str) -> str:
         """An output where a JSON value stands, as that value."""

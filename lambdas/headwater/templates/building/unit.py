@@ -10,91 +10,107 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from headwater.templates import nodes
-from headwater.templates.building.position import FREE, SINGLE, Unbuildable
+from headwater.templates.building.position import FREE, PERHAPS, SINGLE, UNSURE, Unbuildable
 from headwater.templates.building.reach import Reach, reach
 from headwater.templates.building.source import Const
 from headwater.templates.program import Program
 
-SURE, PERHAPS, NILLED = "sure", "perhaps", "nil"  # what is known of a parameter: neither nil nor false, nothing, nil
+SURE, MAYBE, NILLED = "sure", "maybe", "nil"  # what is known of a parameter: neither nil nor false, nothing, nil
 _MOST = 3_000  # functions for one root
-
-
-Build = Callable[["Unit", nodes.Template, str, str, Mapping[str, str]], "Spec"]
 
 
 @dataclass(slots=True)
 class Spec:
-    """A template as it is called in one way. `parameters` are variables in the order they are passed; `comma` and
-    `state` say where it leaves off, `constant` is its text if that is known, `writes` the shared variables it may set,
-    `empty`: it does nothing at all."""
+    """A template as it is called in one way: in a `shape`, knowing of its parameters what `known` says.
+
+    `comma` and `state` say where it leaves off, `constant` is its text if that is known, `empty`: it does nothing at
+    all. Until it is `done`, a call out of itself may rely on nothing; `recursive` says that there was one."""
 
     id: str
-    name: str
+    tree: nodes.Template
     shape: str
-    comma: str
-    state: str
-    parameters: tuple[str, ...]
-    known: tuple[tuple[str, str], ...]
-    writes: frozenset[str]
-    constant: str | None
-    empty: bool
-    program: Program | None
+    known: dict[str, str]
+    writes: frozenset[str]  # the shared variables it may set
+    comma: str = UNSURE
+    state: str = PERHAPS
+    constant: str | None = None
+    empty: bool = False
+    program: Program | None = None
+    done: bool = False
+    recursive: bool = False
+
+    @property
+    def parameters(self) -> list[str]:
+        """The variables it is given, in the order in which they are passed."""
+        return [name for name, how in self.known.items() if how != NILLED]
+
+
+Build = Callable[["Unit", Spec, str], None]  # completes a spec that is called with a comma free, due or unsure
 
 
 class Unit:
     """What is compiled together: `names` are the variables that the root is given, `tree` finds a template or None,
-    `build` compiles one spec."""
+    `build` compiles one spec. `rebinds`: the dialect assigns to what an argument or a loop has bound."""
 
     root: Spec
     written: frozenset[str]  # variables that some template assigns
     shared: frozenset[str]  # those that one may read after another wrote them, and those given
+    dynamic: frozenset[str]  # bound here and assigned there, where an assignment changes what is bound
 
-    def __init__(self, names: Iterable[str], tree: Callable[[str], nodes.Template | None], build: Build) -> None:
+    def __init__(
+        self, names: Iterable[str], tree: Callable[[str], nodes.Template | None], build: Build, *, rebinds: bool = False
+    ) -> None:
         self._build = build
+        self._rebinds = rebinds
         self.tree = tree
         self._reaches: dict[str, Reach] = {}
         self._closed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
-        self._specs: dict[str, Spec | None] = {}
         self.given = frozenset(names)
         self.specs: dict[str, Spec] = {}
 
     def begin(self, root: str) -> Spec:
         """Compile the root and all it calls into `specs`; Unbuildable if that cannot be."""
-        self._close(root)
-        every = [self._reaches[name] for name in self._closed if name in self._reaches]
+        self._reach(root)
+        every = self._reaches.values()
         self.written = frozenset().union(*(each.writes for each in every))
         early = frozenset().union(*(each.early for each in every))
-        self.shared = (early & self.written) | self.given
+        bound = frozenset().union(*(each.binds for each in every)) if self._rebinds else frozenset[str]()
+        self.dynamic = bound & self.written
+        self.shared = (early & self.written) | self.given | self.dynamic
         spec = self.spec(root, SINGLE, FREE, {})
         if spec is None:
             raise Unbuildable("no such root template")
         self.root = spec
         return spec
 
-    def _close(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
-        """The variables that a template and all below it mention, and those they assign."""
-        if name in self._closed:
-            known = self._closed[name]
-            if known is None:
-                raise Unbuildable("a template that calls itself")
-            return known
-        tree = self.tree(name)
-        if tree is None:
-            self._closed[name] = frozenset(), frozenset()
-            return self._closed[name]
-        self._closed[name] = None  # type: ignore[assignment]
-        if "parentloop" in tree.source:
-            raise Unbuildable("a loop that looks at the one around it")
-        found = self._reaches[name] = reach(tree.body)
-        self._closed[name] = self._below(found)
-        return self._closed[name]
+    def _reach(self, root: str) -> None:
+        """Read all templates that the root may call, and what each of them and all below it mention and assign."""
+        waiting = [root]
+        while waiting:
+            name = waiting.pop()
+            tree = None if name in self._closed else self.tree(name)
+            self._closed.setdefault(name, (frozenset(), frozenset()))
+            if tree is None:
+                continue
+            if "parentloop" in tree.source:
+                raise Unbuildable("a loop that looks at the one around it")
+            self._reaches[name] = reach(tree.body)
+            waiting += [called for called, _, _ in self._reaches[name].calls]
+        changed = True
+        while changed:  # templates may call each other in circles
+            changed = False
+            for name, found in self._reaches.items():
+                closed = self._below(found)
+                changed = changed or closed != self._closed[name]
+                self._closed[name] = closed
 
     def _below(self, found: Reach) -> tuple[frozenset[str], frozenset[str]]:
         mentions, writes = set(found.mentions), set(found.writes)
-        for called, bound in found.calls:
-            inner = self._close(called)
-            mentions |= inner[0] - bound
-            writes |= inner[1]
+        for called, bound, isolated in found.calls:
+            inner = self._closed[called]
+            if not isolated:
+                mentions |= inner[0] - bound
+                writes |= inner[1]
         return frozenset(mentions), frozenset(writes)
 
     def mentions(self, body: tuple[nodes.Statement, ...]) -> frozenset[str]:
@@ -111,43 +127,38 @@ class Unit:
         if tree is None:
             return None
         known = {}
-        for each in sorted(self._close(name)[0]):
+        for each in sorted(self._closed[name][0] - self.dynamic):
             value = bound.get(each)
-            if isinstance(value, Const):
-                if value.value is not None and value.value is not False:
-                    known[each] = SURE
-                elif value.value is False:
-                    known[each] = PERHAPS
-                elif each in self.written or each in self.given:
-                    known[each] = NILLED
-            elif value is not None:
-                known[each] = PERHAPS
+            if not isinstance(value, Const):
+                if value is not None:
+                    known[each] = MAYBE
+            elif value.value is not None:
+                known[each] = MAYBE if value.value is False else SURE
+            elif each in self.written or each in self.given:
+                known[each] = NILLED
         return self._spec(tree, shape, comma, known)
 
-    def _spec(self, tree: nodes.Template, shape: str, comma: str, known: Mapping[str, str]) -> Spec:
+    def _spec(self, tree: nodes.Template, shape: str, comma: str, known: dict[str, str]) -> Spec:
         id = "|".join([tree.name, shape, comma, *(f"{name}:{how}" for name, how in known.items())])
-        found = self._specs.get(id)
+        found = self.specs.get(id)
         if found is None:
-            if len(self._specs) > _MOST:
+            if len(self.specs) > _MOST:
                 raise Unbuildable("partials are called in too many ways")
-            found = self._build(self, tree, shape, comma, known)
-            found.id, found.known = id, tuple(known.items())
-            self._specs[id] = self.specs[id] = found
+            writes = self._closed[tree.name][1] & self.shared
+            found = self.specs[id] = Spec(id, tree, shape, known, writes)
+            try:
+                self._build(self, found, comma)
+            except Unbuildable:
+                del self.specs[id]
+                raise
+            found.done = True
+        elif not found.done:
+            found.recursive = True
         return found
 
     def void(self, spec: Spec) -> bool:
         """Whether a partial does nothing, and gives nothing, when what it is given is nil."""
-        known = {}
-        for name, how in spec.known:
-            if how == PERHAPS and (name in self.written or name in self.given):
-                known[name] = NILLED
-            elif how != PERHAPS:
-                known[name] = how
-        tree = self.tree(spec.name)
-        if tree is None:
-            return False
-        without = self._spec(tree, spec.shape, FREE, known)
+        known = {name: NILLED if how == MAYBE else how for name, how in spec.known.items()}
+        known = {name: how for name, how in known.items() if how == SURE or name in self.written | self.given}
+        without = self._spec(spec.tree, spec.shape, FREE, known)
         return without.empty if without.constant is None else not without.constant
-
-    def shared_writes(self, name: str) -> frozenset[str]:
-        return self._close(name)[1] & self.shared

@@ -10,7 +10,7 @@ from __future__ import annotations
 from headwater.templates import nodes
 from headwater.templates.building.branches import Live, common
 from headwater.templates.building.calls import Calls
-from headwater.templates.building.source import NIL, Const, const, kept, local_of
+from headwater.templates.building.source import NIL, Const, Never, const, kept, local_of
 
 
 class Variables(Calls):
@@ -127,6 +127,8 @@ class Variables(Calls):
         if isinstance(right, Const) and right.value is both:
             return left, left_then, left_otherwise
         test = f"({left} {node.operator} {right})"
+        if both and (isinstance(left, Never) or isinstance(right, Never | Const)):
+            test = Never(test)
         if both:
             return test, right_then, common(left_otherwise, right_otherwise)
         return test, common(left_then, right_then), right_otherwise

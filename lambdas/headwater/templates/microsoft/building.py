@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 from headwater.templates import nodes
 from headwater.templates.building.builder import Builder
+from headwater.templates.building.position import FREE, TRIMMED
 from headwater.templates.building.source import NIL, Const, Part, const, local_of
-from headwater.templates.building.unit import Spec, Unit
+from headwater.templates.building.unit import Build, Spec, Unit
+from headwater.templates.filters import Filter
 from headwater.templates.limits import LARGE
 from headwater.templates.microsoft import runtime
 from headwater.templates.microsoft.expressions import COMPARE, NIL_STAYS
-from headwater.templates.microsoft.filters import FILTERS
 from headwater.templates.microsoft.values import equal, shown
 
 _KNOWN = frozenset(  # filters that are worked out beforehand when all they are given is known
@@ -143,6 +143,43 @@ class MicrosoftBuilder(Builder):
         self.emit(f"{missed} = False")
         self.body(body)
 
+    def _arguments(self, named: tuple[tuple[str, nodes.Expression], ...]) -> dict[str, str]:
+        """Bind arguments, each seeing those before it; gives the names as they were."""
+        outer = self.bound
+        for name, value in named:
+            self.bound = {**self.bound, name: self.hold(self.value(value))}
+        return outer
+
+    def do_include(self, node: nodes.Include) -> None:
+        name = self._name(node.template)
+        outer = self._arguments(node.arguments)
+        item = self.hold(self.value(node.item)) if node.item else NIL
+        if item is NIL:
+            self.bound = {**self.bound, node.alias: NIL} if node.item else self.bound
+            self._include(name)
+        else:
+            each, writes = self.new("i"), self.unit.writes((node,))
+            self._loop(f"spread({item})", each, {node.alias: each}, writes, lambda: self._include(name))
+        self.bound = outer
+
+    def do_evaluate(self, node: nodes.Evaluate) -> None:
+        name = self._name(node.template)
+        outer = self._arguments(node.arguments)
+        spec = self.unit.spec(name, TRIMMED, FREE, self.bound)
+        if spec is None:
+            self.emit(f"missing(s, {name!r})")
+            self.bound = outer
+            return
+        if spec.constant is not None:
+            source: str = const(spec.constant or None)
+        else:
+            source = f"{self._function(spec)}(s, g{self._passed(spec)})"
+            guard = self._guard(spec)
+            source = f"({source} if {guard} else None)" if guard else source
+        self.bound = outer
+        self.forget(*spec.writes)
+        self.assign(node.name, source)
+
     # ---------------------------------------------------------------------------------------------------- printing
 
     def bare(self, source: str) -> str:
@@ -167,5 +204,8 @@ class MicrosoftBuilder(Builder):
         return part
 
 
-def build(unit: Unit, template: nodes.Template, shape: str, comma: str, known: Mapping[str, str]) -> Spec:
-    return MicrosoftBuilder(unit, template, shape, comma, known, FILTERS).spec()
+def building(filters: dict[str, Filter]) -> Build:
+    def build(unit: Unit, spec: Spec, comma: str) -> None:
+        MicrosoftBuilder(unit, spec, comma, filters).complete()
+
+    return build

@@ -26,13 +26,6 @@ def wrap(engine: Any, name: str, function: runtime.Function) -> runtime.Function
     return function if found is None else memoised(function, *found)
 
 
-def builder() -> Any:
-    """What compiles the fast way: only where no cache has its code."""
-    from headwater.templates.microsoft.building import build
-
-    return build
-
-
 MICROSOFT = Dialect(
     "microsoft",
     MicrosoftParser,
@@ -48,7 +41,7 @@ MICROSOFT = Dialect(
     },
     runtime.MicrosoftState,
     read=bundle.read,
-    builder=builder,
+    builder="headwater.templates.microsoft.building",
     guard=lambda summary: str(summary[0]) if summary else "",
     wrap=wrap,
 )

@@ -1,0 +1,46 @@
+"""What the house dialect's built code calls besides `runtime`: outputs as the JSON values that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from headwater.templates import runtime, tidy
+from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
+from headwater.templates.limits import LARGE, Meter
+
+
+def plain(meter: Meter, value: Any) -> str:
+    """An output that is a whole JSON string."""
+    return together(meter, (runtime.text(value),))
+
+
+def together(meter: Meter, parts: Sequence[str]) -> str:
+    """A JSON string of several texts."""
+    size = sum(map(len, parts))
+    if size >= LARGE:
+        meter.charge(size)
+        meter.left -= size
+    return "".join(parts)
+
+
+def value_of(meter: Meter, value: Any) -> Any:
+    """An output where a JSON value stands: `runtime.json_value`, read."""
+    if value is None:
+        return ""
+    text = runtime.json_value(value)
+    if len(text) >= LARGE:
+        meter.left -= len(text)
+    return tidy.exactly(text)
+
+
+def greater(left: Any, right: Any) -> bool:
+    return runtime.less(right, left)
+
+
+def greater_or_equal(left: Any, right: Any) -> bool:
+    return runtime.less_or_equal(right, left)
+
+
+_FUNCTIONS = (plain, together, value_of, greater, greater_or_equal, kept, missing, missing_value, second_value, told)
+NAMES: dict[str, Any] = {"MISSING": MISSING, **{function.__name__: function for function in _FUNCTIONS}}
