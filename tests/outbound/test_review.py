@@ -57,6 +57,8 @@ def test_only_clinicians_look_and_decide(desk: Desk) -> None:
     ):
         with pytest.raises(Refuse, match=r"review\.not_a_clinician"):
             attempt()
+    denied = [entry for entry in desk.audit.read(proposal.intent) if entry["event"] == "denied"]
+    assert [(one["who"], one["code"]) for one in denied] == [(STRANGER.id, "review.not_a_clinician")] * 3
 
 
 def test_a_look_is_on_record(desk: Desk) -> None:

@@ -58,8 +58,7 @@ class Review:
 
     def show(self, reviewer: Reviewer, intent: str) -> Proposal:
         """The proposal; that it was looked at is on record (45 CFR 164.312(b))."""
-        _only_clinicians(reviewer)
-        proposal = self._known(intent)
+        proposal = self._admitted(reviewer, intent)
         self._ledger.note(proposal, "viewed", who=reviewer.id)
         return proposal
 
@@ -118,8 +117,7 @@ class Review:
 
         The request is put on the queue before the row gives way: a call that dies in between is repeated.
         """
-        _only_clinicians(reviewer)
-        proposal = self._known(intent)
+        proposal = self._admitted(reviewer, intent)
         if proposal.state not in _ASKABLE or not proposal.request:
             raise self._denied(reviewer, proposal, "review.not_over", f"the proposal is {proposal.state}")
         self.write_queue.send(
@@ -130,8 +128,7 @@ class Review:
     def withdraw(self, reviewer: Reviewer, intent: str, reason: str) -> Proposal:
         """Ask for the row that was filed to be marked as entered in error: an update as any other, which somebody else
         signs. The row of the ledger stays as it is until that is proven; then it is COMPENSATED."""
-        _only_clinicians(reviewer)
-        proposal = self._known(intent)
+        proposal = self._admitted(reviewer, intent)
         if not reason.strip():
             raise Refuse("review.reason_missing", place="reason", hint="a withdrawal needs a reason")
         if proposal.state not in (ProposalState.FILED, ProposalState.NEEDS_HUMAN) or not proposal.filed_ref:
@@ -146,8 +143,7 @@ class Review:
     # --------------------------------------------------------------------------------------------------- who may
 
     def _decidable(self, reviewer: Reviewer, intent: str, payload_hash: str, wanted: ProposalState) -> Proposal:
-        _only_clinicians(reviewer)
-        proposal = self._known(intent)
+        proposal = self._admitted(reviewer, intent)
         if proposal.payload_hash != payload_hash:
             raise self._denied(reviewer, proposal, "review.other_bytes", "look again: these are not the bytes you saw")
         if proposal.state not in (ProposalState.PROPOSED, wanted):
@@ -257,6 +253,13 @@ class Review:
     @property
     def _ledger(self) -> Ledger:
         return Ledger(self.proposals, self.audit, self.clock)
+
+    def _admitted(self, reviewer: Reviewer, intent: str) -> Proposal:
+        """The proposal, for those who may see it; that somebody else tried to is on its record."""
+        if CLINICIANS not in reviewer.groups and (proposal := self.proposals.get(intent)) is not None:
+            self._ledger.note(proposal, "denied", who=reviewer.id, code="review.not_a_clinician")
+        _only_clinicians(reviewer)
+        return self._known(intent)
 
     def _known(self, intent: str) -> Proposal:
         proposal = self.proposals.get(intent)
