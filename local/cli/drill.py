@@ -77,8 +77,8 @@ def show(console: Console, outcome: Outcome, *, verbose: bool = False) -> None:
             )
     if outcome.troubles and not outcome.green:
         console.print(f"       [dim]functions: {outcome.troubles}[/]")
-    for note in outcome.notes if verbose else ():
-        console.print(f"       [dim]{note}[/]")
+    for note in outcome.notes:
+        console.print(f"       [yellow]note[/] {note}")
     for word in outcome.unknown:
         console.print(f"       [bold yellow]NOT UNDERSTOOD[/] {word}")
     if outcome.crash:

@@ -143,10 +143,18 @@ def drill(*, full: bool = False) -> Iterator[Drill]:
             yield Drill(running, sites.lay_out(scratch), scratch, full)
 
 
+def without_site(scenario: Scenario) -> list[str]:
+    """Products that a scenario names and the drill has no site of: another one stood in for them."""
+    return [ehr for ehr in scenario.ehr_profiles if ehr != "generic" and ehr not in sites.known()]
+
+
 def play_all(playing: Drill, scenarios: Iterable[Scenario], seed: int, only: Sequence[str] = ()) -> Iterator[Outcome]:
     for scenario in scenarios:
+        replaced = tuple(f"no site of {ehr}: played on {sites.GENERIC[0]}" for ehr in without_site(scenario))
         for ehr in profiles_of(scenario, seed, only):
-            yield playing.play(scenario, ehr, seed)
+            outcome = playing.play(scenario, ehr, seed)
+            outcome.notes = (*outcome.notes, *replaced)
+            yield outcome
 
 
 def _shown(world: World) -> list[dict[str, Any]]:
