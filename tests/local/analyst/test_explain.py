@@ -189,7 +189,7 @@ def test_attributes_and_texts_of_an_xml_document_are_parts() -> None:
     ],
 )
 def test_an_element_of_another_format_is_of_one_part_too(file: str, path: str, field: str, capsys: Any) -> None:
-    template = {"csv": "roster", "json": "vitals"}.get(file.split("/")[0], "CCD")
+    template = {"csv": "roster", "json": "vitals"}.get(file.split("/")[0], "ClinicalDocument")
     message = REPOSITORY / "base" / file
     arguments = ["convert", str(message), "--template", template, "--explain", path, "--raw"]
     kind = {"csv": "csv", "json": "json"}.get(file.split("/")[0], "ccda")
