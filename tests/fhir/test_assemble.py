@@ -38,3 +38,16 @@ def test_what_is_said_again_in_another_type_is_not_said_twice() -> None:
         "intent": "order",
     }
     assert merge([planned, again]) == [{**planned, "intent": "order"}]
+
+
+def test_a_provenance_is_lifted_from_wherever_it_was_written_and_leaves_no_reference() -> None:
+    written = {"resourceType": "Provenance", "id": "v1", "target": [{"reference": "Condition/c1"}]}
+    condition = {"resourceType": "Condition", "id": "c1"}
+    assert lift([{**condition, "provenance": [written]}]) == [condition, written]
+
+
+def test_two_resources_with_the_same_provenance_are_its_two_targets() -> None:
+    about = [{"resourceType": "Provenance", "id": "v1", "target": [{"reference": f"Condition/{n}"}]} for n in "ab"]
+    assert merge(about) == [
+        {**about[0], "target": [{"reference": "Condition/a"}, {"reference": "Condition/b"}]},
+    ]

@@ -14,7 +14,8 @@ def lift(built: Sequence[Resource]) -> list[Resource]:
 
     In a Reference that has members of its own, an extension perhaps, the resource stands as its `reference`. A lifted
     resource comes after the one it was in; one that nothing identifies is left out, and so are texts of blanks alone
-    and extensions whose value the message did not have.
+    and extensions whose value the message did not have. A Provenance leaves no reference, wherever it was written:
+    it is the one that points.
     """
     found: list[Resource] = []
     for resource in built:
