@@ -59,9 +59,8 @@ class Value:
 
     __slots__ = ("encoding", "raw")
 
-    def __init__(self, raw: str, encoding: Encoding) -> None:
-        self.raw = raw
-        self.encoding = encoding
+    raw: str
+    encoding: Encoding
 
     @property
     def text(self) -> str:
@@ -97,7 +96,8 @@ class Component(Value):
     __slots__ = ("_texts",)
 
     def __init__(self, raw: str, encoding: Encoding) -> None:
-        super().__init__(raw, encoding)
+        self.raw = raw
+        self.encoding = encoding
         mark = encoding.subcomponent
         if mark and mark in raw:
             self._texts = [encoding.text(part).strip() for part in raw.split(mark)]
@@ -117,7 +117,8 @@ class Repetition(Value):
     __slots__ = ("_parts", "_raws")
 
     def __init__(self, raw: str, encoding: Encoding) -> None:
-        super().__init__(raw, encoding)
+        self.raw = raw
+        self.encoding = encoding
         self._raws = raw.split(encoding.component)
         self._parts: dict[int, Component | None] = {}
 
@@ -142,7 +143,8 @@ class Field(Value):
     __slots__ = ("repetitions",)
 
     def __init__(self, raw: str, encoding: Encoding) -> None:
-        super().__init__(raw, encoding)
+        self.raw = raw
+        self.encoding = encoding
         raws = raw.split(encoding.repetition) if encoding.repetition else [raw]
         self.repetitions: Sequence[Repetition] = [
             Repetition(one, encoding) for one in raws if not encoding.is_empty(one)
