@@ -201,6 +201,21 @@ def test_a_patient_who_became_somebody_else_is_not_written_to(desk: Desk) -> Non
     assert desk.chart.posts == 0
 
 
+def test_a_chart_that_is_silent_for_a_day_is_told_to_a_person(desk: Desk) -> None:
+    desk.chart.faults = ["drop_after_commit"]
+    intent = desk.approved().intent
+    with pytest.raises(Retry, match=r"send\.outcome_unknown"):
+        desk.send(intent)
+    desk.chart.down = True
+    desk.clock.move(12 * 3600)
+    with pytest.raises(Retry):
+        desk.send(intent)
+    desk.clock.move(13 * 3600)
+    stopped = desk.send(intent)
+    assert (stopped.state, stopped.reason) == (ProposalState.NEEDS_HUMAN, "send.outcome_not_provable")
+    assert desk.chart.posts == 1
+
+
 def test_without_audit_no_byte_leaves(desk: Desk) -> None:
     intent = desk.approved().intent
     desk.audit.down = Retry("audit.unavailable")

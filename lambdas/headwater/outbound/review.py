@@ -15,6 +15,7 @@ from headwater.ehrs import Ehr
 from headwater.errors import Refuse, Retry
 from headwater.formats import write_request
 from headwater.model import Proposal, ProposalState
+from headwater.outbound.gates.four_eyes import four_eyes
 from headwater.outbound.gates.identity import identity, link_of
 from headwater.outbound.ledger import ASKED_AGAIN, Ledger
 from headwater.outbound.policy import Tier, WritePolicy
@@ -76,7 +77,10 @@ class Review:
         tier = self.rules.tier(proposal.tier)
         if reviewer.id in proposal.approvals:
             return proposal
-        self._refuse_if_not_theirs(reviewer, proposal, tier, seen)
+        try:
+            four_eyes(reviewer.id, reviewer.groups, proposal, tier, seen)
+        except Refuse as refusal:
+            raise self._denied(reviewer, proposal, refusal.code, refusal.hint) from None
         signed = (*proposal.approvals, reviewer.id)
         proposal = replace(proposal, role_signed=tier.role if tier.role in reviewer.groups else proposal.role_signed)
         if len(signed) < proposal.approvers:
@@ -177,18 +181,6 @@ class Review:
             same = person is not None and link_of(person, proposal.origin_ehr, proposal.ehr) == proposal.link
             return None if same else changed
         return None if (who.link, who.patient_ref) == (proposal.link, proposal.patient_ref) else changed
-
-    def _refuse_if_not_theirs(self, reviewer: Reviewer, proposal: Proposal, tier: Tier, seen: Sequence[str]) -> None:
-        """Four eyes: not the author, with the role that the last signature needs, and nothing overlooked."""
-        if reviewer.id == proposal.author:
-            raise self._denied(reviewer, proposal, "review.own_proposal", "nobody signs what they wrote")
-        if not set(proposal.flags) <= set(seen):
-            hint = f"sign with what you have seen: {', '.join(proposal.flags)}"
-            raise self._denied(reviewer, proposal, "review.flags_not_seen", hint)
-        is_last = len(proposal.approvals) + 1 >= proposal.approvers
-        if is_last and tier.role not in ("", proposal.role_signed, *reviewer.groups):
-            hint = f"one of those who sign '{tier.name}' must be a member of '{tier.role}'"
-            raise self._denied(reviewer, proposal, "review.role_missing", hint)
 
     # ---------------------------------------------------------------------------------------------- what is written
 

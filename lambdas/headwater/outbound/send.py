@@ -29,6 +29,7 @@ from headwater.ports import AuditLog, Brakes, Clock, EhrApi, EhrApis, Notices, P
 
 MOST_ATTEMPTS = 2
 PATIENCE_FOR_APPROVAL = 8  # tries of five seconds: longer than an API call may take to write its decision
+SILENT_FOR = timedelta(days=1)
 STALE_S = 5  # a switch that was looked at so long ago is looked at again before bytes leave
 
 
@@ -79,11 +80,23 @@ class Send:
         fault = proof.unsound(proposal, self.clock()) if approved else None
         if fault is not None:
             return self._stop(proposal, *fault)
-        job = self._job(proposal)
         if approved:
-            return self._first_try(proposal, job)
+            return self._first_try(proposal, self._job(proposal))
+        try:
+            return self._go_on(proposal, self._job(proposal))
+        except Retry as silent:
+            if silent.code not in ("send.ehr_closed", "send.chart_unreadable") or not self._overdue(proposal):
+                raise
+            return self._stop(proposal, ProposalState.NEEDS_HUMAN, "send.outcome_not_provable")
+
+    def _overdue(self, proposal: Proposal) -> bool:
+        """Whether the chart has been silent for so long that a person must know that nobody knows."""
+        return self.clock() - datetime.fromisoformat(proposal.sent_at or proposal.decided_at) > SILENT_FOR
+
+    def _go_on(self, proposal: Proposal, job: _Job) -> Proposal:
+        """With what has left already, or may have."""
         if proposal.state is ProposalState.SENDING and self.clock().isoformat() < proposal.lease_until:
-            raise Retry("send.leased", place=intent, after=int(lease_of(job.ehr).total_seconds()))
+            raise Retry("send.leased", place=proposal.intent, after=int(lease_of(job.ehr).total_seconds()))
         if proposal.state is ProposalState.ACCEPTED_BY_EHR:
             return self._read_back(proposal, job)
         return self._verify(proposal, job)
