@@ -16,6 +16,7 @@ from local.drill.play import Play
 from local.ehrs.faults import KNOWN as AT_THE_EHR
 
 Arguments = Mapping[str, Any]
+FLOOD_PEOPLE = 3
 
 
 def put_in_force(play: Play, fault: Arguments) -> None:
@@ -151,12 +152,12 @@ def _event_flood(play: Play, a: Arguments) -> None:
     world, minutes = play.world, float(a.get("minutes", 1))
     total = int(float(a.get("rate_per_min", 10_000)) * minutes)
     played = min(int(a.get("sample", 200)), total)
-    play.person(9)
+    play.person(FLOOD_PEOPLE - 1)
     if played < total:
         play.notes.append(f"{played} of {total} events were played, at the times of the whole flood")
     for number in range(played):
         fact = people.fact(world, people.taken_as(world, "vital", world.target), 300 + number % 20)
-        person = play.world.people[number % 10]
+        person = play.world.people[number % FLOOD_PEOPLE]
         row = people.about({**fact, "id": f"flood-{number % 20}"}, person.at(world.origin))
         row["meta"] = {"lastUpdated": world.clock.now().replace(microsecond=number).isoformat()}
         patient = person.patients[world.origin]

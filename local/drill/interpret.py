@@ -112,7 +112,7 @@ def _proposals(said: str, names: set[str], count: int) -> Iterator[Step]:
         more["hops"] = int((hops and (hops[1] or hops[2])) or 2)
     if lacking := next((gone for pattern, gone in _LACKING if re.search(pattern, said)), None):
         more["set"] = lacking
-    yield {"propose": {"fact": fact, "count": count, "people_count": max(1, count // 4), **more}}
+    yield {"propose": {"fact": fact, "count": count, "people_count": max(1, count // 10), **more}}
     if re.search(r"(?:plan|propos|request|submit)\w*.*(?:\btwice\b|re-?run|\bagain\b)", said) and not names:
         yield {"propose_again": {}}
 

@@ -27,6 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+STEADY_PEOPLE = 5
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
 
@@ -132,7 +133,8 @@ def propose(
     changes fact by fact, `or_else` the fact that is meant where the site takes none of this type."""
     world = play.world
     site = site_named(world, to) if to else world.target
-    count = full if full and play.full else count
+    if full and play.full:
+        count, people_count = full, people_count * full // count
     fact = play.taken(fact, or_else, site)
     play.asked += count
     for number in range(count):
@@ -343,9 +345,9 @@ def steady(play: Play, site: str = "target", count: int = 20, minutes: float = 1
     named = site_named(world, site)
 
     def ask(number: int) -> None:
-        propose(play, to=named, person=10 + number % 12, first=200 + number, run=False)
+        propose(play, to=named, person=number % STEADY_PEOPLE, first=200 + number, run=False)
 
-    play.person(21)
+    play.person(STEADY_PEOPLE - 1)
     for number in range(count):
         at = number * minutes * 60 / count
         world.later(at, partial(ask, number))
