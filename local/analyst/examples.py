@@ -20,6 +20,7 @@ from local.analyst.mappings import PLAIN, Mappings, content_type, error_of, form
 # The base's examples are of a sender that has nothing special but a place on earth.
 _TEMPLATES = {"csv": "csv/roster", "json": "json/vitals"}
 SENDER = replace(PLAIN, feed=replace(PLAIN.feed, time_zone="America/New_York", templates=_TEMPLATES))
+_SENT = "sent"  # what goes out to an EHR is no message of it: `headwater ehrs sent`
 _RESULTS = ".json"
 
 
@@ -70,7 +71,8 @@ def examples(mappings: Path, folder: Path) -> Iterator[Example]:
     if not folder.is_dir() or not folder.is_relative_to(mappings):
         raise HeadwaterError("analyst.folder", place=str(folder), hint=f"name a folder of {mappings}")
     for message in sorted(folder.rglob("*")):
-        if "examples" not in message.parts[:-1] or message.suffix == _RESULTS or not message.is_file():
+        folders = message.parts[:-1]
+        if "examples" not in folders or _SENT in folders or message.suffix == _RESULTS or not message.is_file():
             continue
         top, name, *_ = message.relative_to(mappings).parts
         yield Example(message, name if top == "ehrs" else "")

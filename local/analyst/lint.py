@@ -29,7 +29,7 @@ from local.analyst.mappings import PLAIN, Mappings
 ERROR, WARNING = "error", "warning"
 READ = "read"  # instead of a mode: what a faulty template includes is only read
 # What a message begins with: by its type, its document's name, or as the feed says.
-_ROOT = re.compile(r"(?:hl7v2/[A-Z]{3}_[A-Z]\w\w|ccda/[A-Z][\w-]*|(?:csv|json)/[\w-]+)\Z")
+_ROOT = re.compile(r"(?:hl7v2/(?:[A-Z]{3}_[A-Z]\w\w|ACK)|outbound/[\w-]+|ccda/[A-Z][\w-]*|(?:csv|json)/[\w-]+)\Z")
 _MAPPED_BY = frozenset({"code", "codings", "coding"})  # filters whose first argument is a code map
 
 
@@ -91,8 +91,8 @@ def _templates(mappings: Mappings, ehr: Ehr, own: Path) -> Iterator[Finding]:
         return
     walk = _Walk(engine, folders)
     names = engine.folders.names()
-    outbound = [operations.create.template for operations in ehr.write.values() if operations.create]
-    for root in (*(name for name in names if _ROOT.match(name)), *ehr.feed.templates.values(), *outbound):
+    roots = {name for name in names if _ROOT.match(name)} | set(ehr.feed.templates.values()) | set(_outbound(ehr))
+    for root in sorted(roots):
         walk.visit(root, VALUE)
     for finding in walk.findings:
         yield _placed(finding, engine, mappings.folder, own)
@@ -105,6 +105,14 @@ def _templates(mappings: Mappings, ehr: Ehr, own: Path) -> Iterator[Finding]:
         if name not in walk.seen and not _goes_by_another_name(path, folders, walk.seen):
             hint = "no template leads here from one that a message begins with"
             yield Finding(f"{_relative(path, mappings.folder)}:1:1", WARNING, "lint.unreachable", hint)
+
+
+def _outbound(ehr: Ehr) -> Iterator[str]:
+    """What its writes are rendered by, and what reads the rows that it gives."""
+    for operations in ehr.write.values():
+        for operation in filter(None, (operations.create, operations.update)):
+            yield from filter(None, (operation.template, operation.wire))
+    yield from (rows.template for rows in ehr.rows.values())
 
 
 def _goes_by_another_name(path: Path, folders: Iterable[Path], seen: dict[str, None]) -> bool:

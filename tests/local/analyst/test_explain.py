@@ -58,7 +58,7 @@ def test_a_tracing_engine_makes_what_the_engine_makes(example: Any, all_mappings
         ("Patient.name[0].given[0]", "hl7v2/datatype/XPN.liquid", "xpn.2", "PID-5.2"),
         ("Observation[1].valueQuantity.value", "hl7v2/datatype/CQ.liquid", "quantity.value", "OBX[2]-5"),
         ("Observation[1].valueQuantity.unit", "hl7v2/datatype/CQ.liquid", "unit.unit", "OBX[2]-6"),
-        ("Observation[0].issued", "hl7v2/segment/OBX.liquid", "OBR.22", "OBR-22"),
+        ("Observation[0].issued", "hl7v2/segment/OBX.liquid", '"issued": "{{ issued }}"', "OBR-22"),
     ],
 )
 def test_an_element_is_of_one_line_and_one_field(
@@ -77,6 +77,7 @@ def test_the_includes_that_led_there_are_told_up_to_the_root(all_mappings: Mappi
     assert [place.split(".liquid")[0] for place in found.places[0]] == [
         "hl7v2/datatype/XPN",
         "hl7v2/segment/PID",
+        "hl7v2/orders",
         "hl7v2/ORU_R01",
     ]
 
@@ -90,7 +91,7 @@ def test_a_reference_in_the_place_of_a_whole_resource_is_where_that_resource_was
     all_mappings: Mappings,
 ) -> None:
     (found,) = asked("Observation[0].performer[0].reference", all_mappings)
-    assert found.places[0][0].startswith("hl7v2/datatype/XCN.liquid:")
+    assert found.places[0][0].startswith("hl7v2/role.liquid:")
     assert "the pipeline" in found.note
     assert "OBX[1]-16.1" in found.values
 
