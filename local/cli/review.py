@@ -43,6 +43,9 @@ def add(commands: Any) -> None:
         "--flag", action="append", default=[], help="with --hash: a flag that you have seen; repeat it"
     )
     rejecting.add_argument("--hash", help=argparse.SUPPRESS)
+    reminding = actions.add_parser("remind", help="what the clock does: digests, expiry, lost messages sent for again")
+    reminding.set_defaults(run=remind)
+    add_target(reminding)
     for action in (listing, showing, approving, rejecting, asking, withdrawing):
         action.add_argument("--user", default="dr.rivera", help="who decides (%(default)s)")
         add_target(action)
@@ -108,6 +111,11 @@ def reject(options: argparse.Namespace) -> int:
 def withdraw(options: argparse.Namespace) -> int:
     _call(options, "POST", f"/proposals/{_whole(options)}/withdrawal", {"reason": options.reason})
     print("asked; somebody else signs it: headwater review list")
+    return 0
+
+
+def remind(options: argparse.Namespace) -> int:
+    target_of(options).app.remind()
     return 0
 
 

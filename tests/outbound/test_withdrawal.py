@@ -87,3 +87,13 @@ def test_an_ehr_that_does_not_take_it_back_says_so_to_a_person(desk: Desk) -> No
     refused = desk.propose(desk.write_queue.bodies[0])
     assert refused.reason.startswith("propose.requirement_unmet at Observation.status")
     assert desk.proposals.rows[filed.intent].state is ProposalState.FILED
+
+
+def test_a_producer_cannot_take_back_what_is_not_its_row(desk: Desk, filed: Proposal) -> None:
+    other = {**desk.chart.rows["Observation/1"], "id": "2"}
+    desk.chart.rows["Observation/2"] = other
+    refused = desk.propose(wish(updates="Observation/2", withdraws=filed.intent, origin_ref="x/1"))
+    assert refused.reason.startswith("propose.withdrawal_unknown")
+    assert desk.propose(wish(updates="Observation/1", withdraws="nothing", origin_ref="x/2")).reason.startswith(
+        "propose.withdrawal_unknown"
+    )

@@ -50,13 +50,14 @@ _SETTLED = frozenset(
 
 class _Screened(NamedTuple):
     """A wish that passed the gates that need no EHR. `history` are the rows about the same thing, the newest first;
-    `repeats` is the one for this EHR that says the very same."""
+    `repeats` is the one for this EHR that says the very same. `fingerprint` is that of the fact as it was asked for."""
 
     request: WriteRequest
     ehr: Ehr
     operation: Operation
     history: Sequence[Proposal]
     repeats: Proposal | None
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,9 @@ class Propose:
         said = {key: value for key, value in request.resource.items() if key != "text"}  # a narrative is never sent
         content(said, len(orjson.dumps(said)), self.rules)
         interruptive(request.resource, self.rules)
-        history = self.proposals.alike(self._fingerprint(request))
+        self._refuse_strange_withdrawal(request)
+        mark = self._fingerprint(request)
+        history = self.proposals.alike(mark)
         repeats = None
         if is_score(request, self.rules):
             samd(request, self.rules)
@@ -121,7 +124,15 @@ class Propose:
             repeats = _repeated(request, told)
             ownership(request.resource["resourceType"])
         operation = surface(ehr, request.resource["resourceType"], request.updates)
-        return _Screened(request, ehr, operation, history, repeats)
+        return _Screened(request, ehr, operation, history, repeats, mark)
+
+    def _refuse_strange_withdrawal(self, request: WriteRequest) -> None:
+        """A withdrawal marks its own row, which was filed by us, and no other."""
+        if not request.withdraws:
+            return
+        filed = self.proposals.get(request.withdraws)
+        if filed is None or (filed.ehr, chart.tail(filed.filed_ref)) != (request.to, request.updates):
+            raise Refuse("propose.withdrawal_unknown", place="withdraws", hint="that write-back filed no such row")
 
     def _fingerprint(self, request: WriteRequest) -> str:
         """A score and a row that is changed have a history; any other fact has its instant."""
@@ -131,7 +142,7 @@ class Propose:
     # --------------------------------------------------------------------------------------------- gates with the EHR
 
     def _examine(self, screened: _Screened, wish: Proposal) -> Proposal:
-        request, ehr, operation, history, _ = screened
+        request, ehr, operation, history, _, mark = screened
         brake = self.brakes.look(ehr.name, (), self.clock())
         if brake.closed_s:
             raise Retry("propose.ehr_closed", place=ehr.name, after=int(brake.closed_s) + 1)
@@ -151,7 +162,7 @@ class Propose:
         if known is not None and not _may_begin_again(known):
             return known
         likeness = Likeness() if request.updates else duplicate(draft.fact, operation, api, self.terms)
-        proposal = self._proposal(wish, request, draft, who, likeness)
+        proposal = replace(self._proposal(wish, request, draft, who, likeness), fingerprint=mark)
         self._supersede(wish, history, proposal)
         return self._ledger.add(proposal) if known is None else self._ledger.renew(proposal, known)
 
@@ -173,7 +184,6 @@ class Propose:
             link=who.link,
             confidence=who.grade.confidence,
             evidence=who.grade.evidence,
-            fingerprint=self._fingerprint(write_request.parse(wish.request)),
             target=request.updates,
             seen=draft.seen,
             base=draft.base,
