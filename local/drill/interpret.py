@@ -131,6 +131,8 @@ def _afterwards(said: str) -> Iterator[Step]:
     if re.search(r"kill switch|safety officer|stops? .*writes", said):
         yield from ({"pace": {"seconds": 0.5}}, {"run": {"seconds": 10}}, {"switch": {}})
     yield {"run": {"days": 4}}
+    if re.search(r"compensat|withdraw|undo|entered.in.error|retract|take[sn]? back", said):
+        yield from ({"withdraw": {}}, {"approve": {"who": "dr.chen s.park"}}, {"run": {"days": 4}})
     if re.search(r"redeliver|redriv|delivered again", said):
         yield from ({"mark": {}}, {"redeliver": {}}, {"run": {"days": 1}})
 

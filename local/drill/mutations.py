@@ -146,7 +146,7 @@ def mutations() -> tuple[Mutation, ...]:
                  ((f"{OUT}.propose:Propose._proposal",
                    _after(f"{OUT}.propose:Propose._proposal", lambda row: replace(row, approvers=1))),)),
         Mutation("role", "anybody may sign demographics", ("CCD-22",),
-                 ((f"{OUT}.review:Review._refuse_if_not_theirs", nothing),)),
+                 ((f"{OUT}.review:four_eyes", nothing),)),
         Mutation("expiry", "a signature holds for ever", ("CCD-23", "CCD-51"),
                  ((tier, _after(tier, lambda row: replace(row, expires_h=100_000))),)),
         Mutation("intent-key", "every wish has a key of its own", ("CCD-12",),

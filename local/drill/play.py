@@ -22,6 +22,7 @@ from local.drill.world import Person, World
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "dr.rivera": ("clinician",),
     "dr.chen": ("clinician",),
+    "s.park": ("clinician",),
     "r.okafor": ("clinician", "registration"),
     "s.novak": ("steward",),
 }
@@ -232,6 +233,14 @@ def reject(play: Play, who: str = "dr.rivera", reason: str = "not needed", most:
         play.review(who, "POST", f"/proposals/{proposal.intent}/rejection", body)
 
 
+def withdraw(play: Play, who: str = "dr.rivera", reason: str = "filed in error") -> None:
+    """A clinician takes back what was filed; somebody else has to sign that too."""
+    for proposal in play.world.app.proposals.list(ProposalState.FILED, limit=2000):
+        if proposal.ehr == play.world.target:
+            play.review(who, "POST", f"/proposals/{proposal.intent}/withdrawal", {"reason": reason})
+    play.world.run(120.0)
+
+
 def decide_at_once(play: Play) -> None:
     """One reviewer approves and another rejects in the same instant, each having looked."""
     for proposal in play.waiting():
@@ -379,7 +388,7 @@ def redrive(play: Play) -> None:
 STEPS: Mapping[str, Callable[..., None]] = {
     one.__name__: one
     for one in (
-        propose, propose_again, approve, approve_anyway, batch_approve, reject, decide_at_once, run, pass_time, stall,
+        propose, propose_again, approve, approve_anyway, batch_approve, reject, withdraw, decide_at_once, run, pass_time, stall,
         pace, inject, clear, edit, chart_has, mark, snapshot, twin, unlink, shown, steady, score_days,
         switch, redeliver, redrive,
     )
