@@ -388,9 +388,9 @@ def redrive(play: Play) -> None:
 STEPS: Mapping[str, Callable[..., None]] = {
     one.__name__: one
     for one in (
-        propose, propose_again, approve, approve_anyway, batch_approve, reject, withdraw, decide_at_once, run, pass_time, stall,
-        pace, inject, clear, edit, chart_has, mark, snapshot, twin, unlink, shown, steady, score_days,
-        switch, redeliver, redrive,
+        propose, propose_again, approve, approve_anyway, batch_approve, reject, withdraw, decide_at_once, run,
+        pass_time, stall, pace, inject, clear, edit, chart_has, mark, snapshot, twin, unlink, shown, steady,
+        score_days, switch, redeliver, redrive,
     )
 }  # fmt: skip
 
