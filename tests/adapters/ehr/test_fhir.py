@@ -217,6 +217,7 @@ def test_statuses_come_back_with_headers_and_outcome(site: Site) -> None:
     site.fault(fault="status", on="POST", code=429, retry_after=7)
     answer = site.api().create("Observation", as_bytes(lab_result()))
     assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+    site.ask("POST", "/_sim/clock", {"advance_s": 8})
     site.fault(fault="operation_outcome", on="POST", code="59188", status=400)
     answer = site.api().create("Observation", as_bytes(lab_result()))
     assert site.simulated.ehr.react(answer, site.simulated.ehr.operation("Observation")).codes[0] == "59188"
