@@ -107,7 +107,9 @@ class Target:
                 ExpressionAttributeNames={"#key": key, "#state": "state"},
             )
         )
-        return {row[key]["S"]: row["state"]["S"] for page in pages for row in page["Items"] if "state" in row}
+        rows = (row for page in pages for row in page["Items"] if "state" in row)
+        # Switches lie beside the intents, and no intent has a # in it.
+        return {row[key]["S"]: row["state"]["S"] for row in rows if "#" not in row[key]["S"]}
 
     def resource_counts(self) -> dict[str, int]:
         """How many current resources of each type the FHIR store holds, as the stand-in tells."""

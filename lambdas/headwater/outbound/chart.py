@@ -51,6 +51,7 @@ def same_fact(row: Resource, resource: Resource) -> bool:
         and instant_of(row) == instant_of(resource)
         and same_value(row, resource)
         and is_standing(row)
+        and _same_course(row, resource)
     )
 
 
@@ -58,6 +59,17 @@ def is_standing(row: Resource) -> bool:
     """Whether a row is meant to be believed: not taken back, cancelled or refuted."""
     verification = {one.get("code") for one in row.get("verificationStatus", {}).get("coding", [])}
     return row.get("status") not in _OVER and not verification & {"entered-in-error", "refuted"}
+
+
+def _same_course(row: Resource, resource: Resource) -> bool:
+    """A problem that is resolved, or a medicine that was stopped, is not the one that goes on."""
+    kinds = ("clinicalStatus", "status") if resource["resourceType"].startswith("Medication") else ("clinicalStatus",)
+    stated = [(_state(row[name]), _state(resource[name])) for name in kinds if name in row and name in resource]
+    return all(one == other for one, other in stated)
+
+
+def _state(value: Any) -> object:
+    return {one.get("code") for one in value.get("coding", [])} if isinstance(value, dict) else value
 
 
 def subject_of(resource: Resource) -> str:

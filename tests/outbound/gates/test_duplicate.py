@@ -77,6 +77,13 @@ def test_the_same_allergy_needs_no_decision(desk: Desk) -> None:
     assert penicillin(desk).state is ProposalState.ALREADY_PRESENT
 
 
+def test_an_allergy_that_has_gone_is_not_the_one_that_lasts(desk: Desk) -> None:
+    gone = {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "resolved"}
+    put(desk, allergy(RXNORM, "7980", clinicalStatus={"coding": [gone]}))
+    proposal = penicillin(desk)
+    assert (proposal.state, proposal.flags) == (ProposalState.PROPOSED, ("duplicate.same_allergen_class",))
+
+
 @pytest.mark.parametrize("taken_back", ["entered-in-error", "refuted"])
 def test_what_was_taken_back_is_no_duplicate(desk: Desk, taken_back: str) -> None:
     coding = {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "code": taken_back}

@@ -68,6 +68,7 @@ def test_a_template_that_swaps_patients_is_caught(desk: Desk) -> None:
         ("<iframe src='x'></iframe>", "content.markup"),
         ("&lt;img src=x onerror='y'&gt;", "content.markup"),
         ('<b onclick="x">bold</b>', "content.markup"),
+        ('<a href="https://evil.example.org">here</a>', "content.markup"),
         ("walk\x07test", "content.control_characters"),
         ("x" * 20_001, "content.too_long"),
         ("x" * 200_000, "content.too_large"),
@@ -77,7 +78,9 @@ def test_hostile_text_is_refused(desk: Desk, text: str, code: str) -> None:
     assert reason(desk, observation(note=[{"text": text}])) == code
 
 
-@pytest.mark.parametrize("text", ["glucose < 5 and > 3", "line one\nline two\tend", 'said "ouch" & left', "a<b>c"])
+@pytest.mark.parametrize(
+    "text", ["glucose < 5 and > 3", "line one\nline two\tend", 'said "ouch" & left', "a<b>c", "x < a few", "if p<a"]
+)
 def test_plain_text_is_left_as_it_is(desk: Desk, text: str) -> None:
     proposal = desk.propose(wish(observation(note=[{"text": text}])))
     assert proposal.state is ProposalState.PROPOSED, proposal.reason
