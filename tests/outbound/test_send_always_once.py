@@ -172,4 +172,5 @@ def _deliver_until_final(
 
 
 def _fresh(desk: Desk) -> Desk:
-    return Desk(desk.ehrs, desk.policy, desk.persons, ChartEhr(desk.chart.patients), desk.engine_for)
+    chart, read = ChartEhr(desk.chart.patients), {"rules": desk.rules, "terms": desk.terms}
+    return Desk(desk.ehrs, desk.policy, desk.persons, chart, desk.engine_for, **read)
