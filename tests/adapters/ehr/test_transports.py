@@ -99,6 +99,13 @@ def test_a_200_that_says_no_is_a_refusal(there: Vendor) -> None:
     assert ehr.react(answer, ehr.operation("Condition")).wait_s == 300
 
 
+@pytest.mark.parametrize("body", [{"success": False, "errormessage": "busy"}, {"problems": None}, [], None])
+def test_a_200_without_the_list_is_no_empty_chart(there: Vendor, body: Any) -> None:
+    there.says(f"GET {PROBLEMS}", body)
+    assert there.api("athenahealth").search("Condition", {"patient": PATIENT}).status == 0
+    assert there.api("athenahealth").read("Condition/77.1").status == 0
+
+
 def test_fhir_searches_carry_what_the_profile_adds(there: Vendor) -> None:
     there.says("GET /fhir/Patient", {"resourceType": "Bundle", "type": "searchset"})
     assert there.api("athenahealth").search("Patient", {"identifier": "urn:x|1"}).status == 200

@@ -7,7 +7,7 @@ Some EHRs take writes there only. A row's id is often good below its patient onl
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlencode, urljoin
 
@@ -76,10 +76,13 @@ class RestApi:
             answer = self._session.ask("GET", url, headers={"Accept": "application/json"})
             if answer.status == 404 and "{identifier}" in listed.path:  # nobody there has that number
                 answer = replace(answer, status=200, body={"items": []})
-            if answer.status != 200 or answer.body is None:
+            found = _listed(answer.body, listed.items) if answer.status == 200 else None
+            if answer.body is None or found is None:
+                # A 200 without the list is an error in the vendor's own words; to take it for an empty chart would
+                # have what is there written again.
                 status = 0 if answer.status == 200 else answer.status
                 return replace(answer, status=status, milliseconds=milliseconds_since(started))
-            rows += self._as_fhir(answer.body, listed, resource_type, patient)
+            rows += self._as_fhir(found, listed, resource_type, patient)
             following = next((str(value) for value in values(answer.body, listed.next) if value), "")
             if not listed.next or not following:
                 entries = [{"resource": row} for row in rows]
@@ -88,10 +91,8 @@ class RestApi:
             url = urljoin(url, following)
         return Answer(0, milliseconds=milliseconds_since(started))
 
-    def _as_fhir(self, body: Resource, listed: Rows, resource_type: str, patient: str) -> Iterator[Resource]:
+    def _as_fhir(self, rows: Iterable[object], listed: Rows, resource_type: str, patient: str) -> Iterator[Resource]:
         prefix = self._session.filled(self._session.api.patient_prefix, quoted=False)
-        # Without a path the answer is the list itself, or one row.
-        rows = values(body, listed.items) if listed.items else body.get("items", [body])
         for row in rows:
             row_id = next((str(value) for value in values(row, listed.id)), "")
             if not isinstance(row, dict) or not row_id:
@@ -111,6 +112,20 @@ class RestApi:
         """`Patient/a-1.E-77` as the vendor's own API calls it: 77."""
         bare = patient.removeprefix("Patient/")
         return bare.removeprefix(self._session.filled(self._session.api.patient_prefix, quoted=False))
+
+
+def _listed(body: Resource | None, items: str) -> list[object] | None:
+    """The list at a dotted path of the answer; without a path the answer is the list itself, or one row."""
+    if body is None:
+        return None
+    if not items:
+        found: object = body.get("items", [body])
+        return found if isinstance(found, list) else None
+    for part in items.split("."):
+        if not isinstance(body, dict) or part not in body:
+            return None
+        body = body[part]
+    return body if isinstance(body, list) else None
 
 
 def _below(rows: Rows, patient: str) -> str:
