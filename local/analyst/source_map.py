@@ -105,7 +105,7 @@ class TracingEngine(Engine):
         self.__dict__.update(of.__dict__)
         # No partial is rendered from memory, since its lines would not be seen to write.
         self.dialect = replace(of.dialect, compiler=_tracing(of.dialect.compiler), wrap=None, guard=None)
-        self._cache = CodeCache(None)
+        self.cache = CodeCache(None)
         self._functions = {}
         self._programs = {}
 

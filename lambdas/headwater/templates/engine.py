@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, TracebackType
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from headwater.errors import HeadwaterError
-from headwater.templates.building.linker import Linked
+from headwater.templates.building.linker import Linked, Unprepared
 from headwater.templates.building.position import Unbuildable
 from headwater.templates.dialects import dialect as dialect_named
 from headwater.templates.errors import (
@@ -32,6 +33,7 @@ from headwater.templates.program import TEXT, VALUE, Program
 
 Function = Callable[[Any, dict[str, Any], list[str]], None]
 _PROGRAM = "PROGRAM"
+_ASKED, _NONE = "asked for once", "none"  # of a root template's fast way
 
 
 class Engine:
@@ -65,7 +67,7 @@ class Engine:
         self.dependence: Any = None  # the Microsoft dialect's knowledge of what its templates depend on
         self._functions: dict[tuple[str, str], Function] = {}
         self._programs: dict[tuple[str, str], tuple[Program, CodeType]] = {}
-        self._roots: dict[tuple[str, tuple[str, ...]], Linked | Literal[False]] = {}
+        self._roots: dict[tuple[str, tuple[str, ...]], Linked | str] = {}
         self._trees: dict[str, Template] = {}
         self._schemas: dict[str, Any] = {}
 
@@ -141,15 +143,18 @@ class Engine:
         return names
 
     def _linked(self, name: str, names: tuple[str, ...]) -> Linked | None:
-        """The fast way of a root template, if it has one."""
-        known = self._roots.get((name, names))
-        if known is None:
+        """The fast way of a root template, if it has one. A root that no cache knows is compiled when it is asked for
+        again: one message alone is cheaper by text."""
+        key = name, names
+        if key not in self._roots or self._roots[key] == _ASKED:
             try:
-                known = Linked(self, name, names) if self.dialect.builder else False
+                self._roots[key] = Linked(self, name, names, prepared=key not in self._roots)
+            except Unprepared:
+                self._roots[key] = _ASKED
             except Unbuildable:
-                known = False
-            self._roots[name, names] = known
-        return known or None
+                self._roots[key] = _NONE
+        found = self._roots[key]
+        return found if isinstance(found, Linked) else None
 
     def _compiled(self, name: str, mode: str) -> tuple[Program, CodeType]:
         """The program of a template and its code, from the cache or compiled now."""
@@ -207,10 +212,15 @@ class Engine:
         program = self.program(name, mode)
         return program.filters, tuple(sorted({partial for partial, _ in program.partials}))
 
-    def prepare(self, roots: Iterable[tuple[str, str]]) -> int:
+    def prepare(self, roots: Iterable[tuple[str, str]], names: Sequence[str] = ()) -> int:
         """Compile templates, each as `(name, mode)`, and all that they call by constant names, into the cache folder:
-        so that a deployed function with a read-only copy of it compiles nothing. Gives how many there are."""
+        so that a deployed function with a read-only copy of it compiles nothing. With the `names` of the variables
+        that the roots are given, their fast way too. Gives how many templates there are."""
         waiting, done = list(roots), set[tuple[str, str]]()
+        for name, mode in waiting if names else ():
+            if mode == VALUE:
+                with suppress(Unbuildable):
+                    Linked(self, name, tuple(sorted(names))).prepare()
         while waiting:
             wanted = waiting.pop()
             if wanted not in done and self.folders.find(wanted[0]) is not None:

@@ -7,6 +7,7 @@ from headwater.templates.building.builder import Builder
 from headwater.templates.building.source import NIL, Const, Part, const, local_of
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
+from headwater.templates.limits import LARGE
 from headwater.templates.operations import FilterCalls
 
 _COMPARE = {
@@ -109,7 +110,8 @@ class HouseBuilder(FilterCalls, Builder):
 
     def output(self, source: str, local: str) -> str:
         known = "" if local in self._sure else f"{source} is not None and "
-        return f"{known}(_ := {local} if {local}.__class__ is str else plain(s, {local}))"
+        short = f"{local}.__class__ is str and len({local}) < {LARGE}"
+        return f"{known}(_ := {local} if {short} else plain(s, {local}))"
 
     def string_of(self, parts: list[str]) -> str:
         """Data needs no escapes if nothing is unescaped; text with escapes of its own is read as JSON reads it."""

@@ -24,16 +24,21 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 
-class Linked:
-    """One root template and all it calls, for variables of certain names. Raises Unbuildable, now or when it runs."""
+class Unprepared(Unbuildable):
+    """No cache knows this root template."""
 
-    def __init__(self, engine: Engine, root: str, names: tuple[str, ...]) -> None:
+
+class Linked:
+    """One root template and all it calls, for variables of certain names. Raises Unbuildable, now or when it runs;
+    Unprepared if `prepared` is wanted and the root must be compiled first."""
+
+    def __init__(self, engine: Engine, root: str, names: tuple[str, ...], *, prepared: bool = False) -> None:
         self._engine = engine
         self._root = root
         self._names = names
         self._unit: Unit | None = None
         self._functions: dict[str, Function] = {}
-        self._keys = self._index()
+        self._keys = self._index(prepared)
         self.function = self._function(next(iter(self._keys)))
 
     def prepare(self) -> int:
@@ -44,12 +49,14 @@ class Linked:
 
     # --------------------------------------------------------------------------------------------------- the index
 
-    def _index(self) -> dict[str, str]:
+    def _index(self, prepared: bool) -> dict[str, str]:
         """Where the code of each spec is kept, the root's first."""
         engine = self._engine
         key = CodeCache.key("built", engine.dialect.name, self._root, *self._names, engine.folders.read(self._root))
         found = engine.cache.load(key)
         if found is None or any(self._hash(name) != known for name, known in found[0].items()):
+            if prepared:
+                raise Unprepared("not compiled yet")
             found = self._made()
             engine.cache.save(key, found)
         if not found[1]:

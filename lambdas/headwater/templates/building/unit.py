@@ -67,6 +67,7 @@ class Unit:
         self._closed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
         self.given = frozenset(names)
         self.specs: dict[str, Spec] = {}
+        self._failed: dict[str, str] = {}  # specs that cannot be built, and why
 
     def begin(self, root: str) -> Spec:
         """Compile the root and all it calls into `specs`; Unbuildable if that cannot be."""
@@ -76,12 +77,21 @@ class Unit:
         early = frozenset().union(*(each.early for each in every))
         bound = frozenset().union(*(each.binds for each in every)) if self._rebinds else frozenset[str]()
         self.dynamic = bound & self.written
-        self.shared = (early & self.written) | self.given | self.dynamic
+        self.shared = (early & self.written) | self.given | self.dynamic | self._overwritten()
         spec = self.spec(root, SINGLE, FREE, {})
         if spec is None:
             raise Unbuildable("no such root template")
         self.root = spec
         return spec
+
+    def _overwritten(self) -> frozenset[str]:
+        """Variables that one template mentions and another, which it calls, assigns."""
+        found = set[str]()
+        for each in self._reaches.values():
+            for called, _, isolated in each.calls:
+                if not isolated:
+                    found |= each.mentions & self._closed[called][1]
+        return frozenset(found)
 
     def _reach(self, root: str) -> None:
         """Read all templates that the root may call, and what each of them and all below it mention and assign."""
@@ -142,14 +152,17 @@ class Unit:
         id = "|".join([tree.name, shape, comma, *(f"{name}:{how}" for name, how in known.items())])
         found = self.specs.get(id)
         if found is None:
+            if id in self._failed:
+                raise Unbuildable(self._failed[id])
             if len(self.specs) > _MOST:
                 raise Unbuildable("partials are called in too many ways")
             writes = self._closed[tree.name][1] & self.shared
             found = self.specs[id] = Spec(id, tree, shape, known, writes)
             try:
                 self._build(self, found, comma)
-            except Unbuildable:
+            except Unbuildable as error:
                 del self.specs[id]
+                self._failed[id] = str(error)
                 raise
             found.done = True
         elif not found.done:
