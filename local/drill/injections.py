@@ -16,7 +16,7 @@ from local.drill.play import Play
 from local.ehrs.faults import KNOWN as AT_THE_EHR
 
 Arguments = Mapping[str, Any]
-FLOOD_PEOPLE = 3
+FLOOD_PEOPLE, FLOOD_FACTS = 3, 7  # so many of each, over and over
 
 
 def put_in_force(play: Play, fault: Arguments) -> None:
@@ -151,19 +151,17 @@ def _event_flood(play: Play, a: Arguments) -> None:
     """`rate_per_min` for `minutes` from the origin: a few facts, over and over. `sample` of them are played."""
     world, minutes = play.world, float(a.get("minutes", 1))
     total = int(float(a.get("rate_per_min", 10_000)) * minutes)
-    played = min(int(a.get("sample", 200)), total)
+    played = min(int(a.get("sample", 42)), total)
     play.person(FLOOD_PEOPLE - 1)
     if played < total:
         play.notes.append(f"{played} of {total} events were played, at the times of the whole flood")
     for number in range(played):
-        fact = people.fact(world, people.taken_as(world, "vital", world.target), 300 + number % 20)
-        person = play.world.people[number % FLOOD_PEOPLE]
-        row = people.about({**fact, "id": f"flood-{number % 20}"}, person.at(world.origin))
+        person, which = play.world.people[number % FLOOD_PEOPLE], number // FLOOD_PEOPLE % FLOOD_FACTS
+        fact = people.fact(world, people.taken_as(world, "vital", world.target), 300 + which)
+        row = people.about({**fact, "id": f"flood-{which}"}, person.at(world.origin))
         row["meta"] = {"lastUpdated": world.clock.now().replace(microsecond=number).isoformat()}
-        patient = person.patients[world.origin]
-        world.later(
-            number * float(a.get("minutes", 1)) * 60 / played, partial(people.tell, world, world.origin, [patient, row])
-        )
+        event = partial(people.tell, world, world.origin, [person.patients[world.origin], row])
+        world.later(number * minutes * 60 / played, event)
 
 
 def _restore_ledger(play: Play, _: Arguments) -> None:
