@@ -50,8 +50,12 @@ def grade_linked(incoming: Profile, linked: Sequence[Profile], policy: MatchingP
     if not linked:
         return Grade(Verdict.DIFFERENT, 0.0)
     pairs = [compare(incoming, one, policy) for one in linked]
+    return grade_compared(pairs, policy, unnamed=incoming.unnamed or any(one.unnamed for one in linked))
+
+
+def grade_compared(pairs: Sequence[Levels], policy: MatchingPolicy, *, unnamed: bool) -> Grade:
+    """`grade_linked` for a record that was compared already with every record of the person."""
     rule = next(filter(None, map(_rule, pairs)), "")
-    unnamed = incoming.unnamed or any(one.unnamed for one in linked)
     return _graded(united(pairs), rule, policy, unnamed=unnamed, same=policy.thresholds.link)
 
 
