@@ -78,11 +78,20 @@ def examples(mappings: Path, folder: Path) -> Iterator[Example]:
         yield Example(message, name if top == "ehrs" else "")
 
 
+def sender_of(message: Path, mappings: Path) -> Ehr:
+    """Who sent an example of the base. CSV and JSON say nothing of themselves: `lab-chemistry.csv` is for `csv/lab`."""
+    folder = {".csv": "csv", ".jsonl": "json"}.get(message.suffix, "")
+    template = f"{folder}/{message.stem.partition('-')[0]}"
+    if not (mappings / "base" / f"{template}.liquid").is_file():
+        return SENDER
+    return replace(SENDER, feed=replace(SENDER.feed, templates={**_TEMPLATES, folder: template}))
+
+
 def try_out(example: Example, mappings: Mappings) -> Tried:
     """Convert one example, checked as in the pipeline."""
     expected = json.loads(example.expected.read_text("utf-8")) if example.expected.exists() else None
     try:
-        ehr: Ehr = mappings.ehr(example.ehr) if example.ehr else SENDER
+        ehr = mappings.ehr(example.ehr) if example.ehr else sender_of(example.message, mappings.folder)
         body = example.message.read_bytes()
         made = written(mappings.convert(body, ehr, content_type(format_of(example.message, body), ehr)))
     except HeadwaterError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from headwater.ehrs.profile import Feed, PatientIdentity
 from headwater.inbound.convert import convert
 from headwater.model import Converted, Envelope
 from headwater.templates.engine import Engine
+from local.analyst.examples import sender_of
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 CONTENT_TYPES = {
@@ -76,7 +77,8 @@ def envelope(ehr: Ehr, body: bytes, content_type: str = "application/hl7-v2") ->
 def examples() -> Iterator[Example]:
     for message in sorted(MAPPINGS.glob("base/**/examples/*")):
         if message.suffix in CONTENT_TYPES:
-            yield Example(message, PLAIN)
+            feed = sender_of(message, MAPPINGS).feed
+            yield Example(message, replace(PLAIN, feed=replace(PLAIN.feed, templates=feed.templates)))
     for message in sorted(MAPPINGS.glob("ehrs/*/examples/*")):
         if message.suffix in CONTENT_TYPES:
             yield Example(message, ehrs()[message.parts[-3]])

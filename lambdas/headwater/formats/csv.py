@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from headwater.errors import Quarantine
@@ -45,13 +45,19 @@ def read(body: bytes, feed: Feed) -> Reading:
     _key(columns, feed.csv)
     if not rows:
         raise Quarantine("convert.no_records", place="body", hint="there is no row beside the header")
-    nodes = [Node(dict(zip(columns, _fitting(row, columns, line), strict=True))) for line, row in enumerate(rows, 1)]
+    said = [dict(zip(columns, _fitting(row, columns, line), strict=True)) for line, row in enumerate(rows, 1)]
+    nodes = [Node(row) for row in said]
     variables = {"row": nodes[0], "rows": Nodes(nodes)}
-    return Reading(template.removeprefix("csv/"), template, variables, unread=lambda: _unread(nodes))
+    return Reading(template.removeprefix("csv/"), template, variables, unread=lambda: _unread(nodes, said))
 
 
-def _unread(nodes: Sequence[Node]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(column for node in nodes for column in unread(node)))
+def _unread(nodes: Sequence[Node], rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Columns that no template read; of a row after the first, those alone that say something else than the first."""
+    found: dict[str, None] = {}
+    for node, row in zip(nodes, rows, strict=True):
+        repeated = {column for column, value in row.items() if row is not rows[0] and value == rows[0].get(column)}
+        found |= dict.fromkeys(column for column in unread(node) if column not in repeated)
+    return tuple(found)
 
 
 def _table(body: bytes, dialect: Dialect) -> tuple[Row, list[Row]]:
