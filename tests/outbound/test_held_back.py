@@ -202,13 +202,13 @@ def test_an_ehr_that_refuses_all_writes_is_tried_in_the_end(desk: Desk) -> None:
 
 
 def test_a_patient_has_a_budget_of_writes(desk: Desk) -> None:
-    desk.rules = replace(desk.rules, budget=replace(desk.rules.budget, patient_writes_per_h=3))
+    desk.rules = replace(desk.rules, budget=replace(desk.rules.budget, patient_writes_per_h=6))
     intents = [another(desk, minute).intent for minute in range(4)]
     for intent in intents[:3]:
         assert desk.send(intent).state is ProposalState.FILED
     with pytest.raises(Retry, match=r"send\.patient_budget"):
         desk.send(intents[3])
-    desk.clock.move(3600)
+    desk.clock.move(1200)
     assert desk.send(intents[3]).state is ProposalState.FILED
 
 

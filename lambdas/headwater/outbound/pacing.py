@@ -66,8 +66,10 @@ class Pacing:
     def spend_on_patient(self, proposal: Proposal) -> None:
         """Raises Retry('send.patient_budget') when the patient's chart has been written to enough for this hour."""
         hourly = self.budget.patient_writes_per_h
+        at_once = max(hourly // 2, 1)  # and the rest as a steady flow, so that no hour has more
+        flow = max(hourly - at_once, 1) / 3600
         of_patient = f"{proposal.ehr}/{proposal.patient_ref}"
-        wait = self.brakes.take(of_patient, cost=1, per_s=hourly / 3600, burst=hourly, now=self.clock())
+        wait = self.brakes.take(of_patient, cost=1, per_s=flow, burst=at_once, now=self.clock())
         if wait:
             raise Retry("send.patient_budget", place=proposal.ehr, after=min(int(wait) + 1, LONGEST_WAIT_S))
 
