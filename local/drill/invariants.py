@@ -232,7 +232,7 @@ def _i10(facts: Facts) -> Iterator[str]:
         if filed is None:
             yield f"{row.intent[:8]} is FILED, and {row.ehr} has no such row"
             continue
-        operation = facts.world.app.ehrs[row.ehr].operation(row.resource_type)
+        operation = facts.world.app.ehrs[row.ehr].operation(row.resource_type, "update" if row.target else "create")
         signed = json.loads(row.fact or row.payload)
         lost = [
             path for path in _differences(signed, filed, row.resource_type) if not path.startswith(operation.losses)
