@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ class Mappings:
         Raises HeadwaterError: `ehrs.unknown`, or what is wrong with its files.
         """
         if name and name not in self.ehrs:
-            raise HeadwaterError("ehrs.unknown", place=f"ehrs/{name}", hint=f"known here: {', '.join(self.ehrs)}")
+            near = ", ".join(get_close_matches(name, self.ehrs))
+            hint = f"did you mean {near}?" if near else f"a new one begins with the file ehrs/{name}/ehr.toml"
+            raise HeadwaterError("ehrs.unknown", place=f"ehrs/{name}", hint=hint)
         ehr = self.ehrs[name] if name else PLAIN
         if not template:
             return ehr

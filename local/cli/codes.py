@@ -102,7 +102,7 @@ def find(options: argparse.Namespace) -> int:
         print_error(error)
         return 2
     if found is None:
-        print(f"{options.map} has no target for {options.code}")
+        print(f"{options.map} has no target for {options.code}" + ("" if options.system else " without a --system"))
         return 1
     print(" ".join(filter(None, (found.get("system"), found["code"], found.get("display")))))
     return 0

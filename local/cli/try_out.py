@@ -93,7 +93,7 @@ def _show(tried: Tried, console: Console, everything: bool) -> None:
         return
     found = tried.differences
     new = "" if tried.expected is not None else ", nothing was expected yet: --accept it"
-    console.print(f"[red]✗[/] {name}: {len(found)} difference{'s' if len(found) > 1 else ''}{new}")
+    console.print(f"[red]✗[/] {name}: {len(found)} difference{'s' if len(found) > 1 else ''}{new}", soft_wrap=True)
     shown = found if everything else found[:_MOST_DIFFERENCES]
     for each in shown:
         console.print(f"    [bold]{escape(each.place)}[/]", soft_wrap=True)
