@@ -124,4 +124,5 @@ def test_whatever_stands_in_an_element_gets_an_answer(data: st.DataObject) -> No
     names = {name.partition(".")[0] for rules in named for name in rules if isinstance(name, str)}
     members = st.sampled_from(sorted(names | {"status", "note", "contained", "related", "dosage"}))
     said = data.draw(st.dictionaries(members, JSON, max_size=4))
-    upgraded({"resourceType": kind, **said}, version)
+    now = upgraded({"resourceType": kind, **said}, version)
+    assert now["resourceType"] == table.get("type", kind)

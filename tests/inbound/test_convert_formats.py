@@ -66,7 +66,7 @@ def test_fhir_has_several_content_types(name: str) -> None:
         ([SEEN], "convert.patient_missing", "Bundle.entry"),
         ([ANA, {**ANA, "id": "b"}], "convert.patient_several", "Bundle.entry"),
         ([{**ANA, "gender": "f"}], "convert.invalid", "Patient.gender"),
-        ([{"resourceType": "Condition", "clinicalStatus": "active"}], "convert.fhir_version_unsupported", "Bundle"),
+        ([{"resourceType": "NutritionIntake"}], "convert.fhir_version_unsupported", "Bundle"),
     ],
 )
 def test_fhir_that_cannot_be_stored_is_refused_with_its_place(

@@ -32,7 +32,7 @@ class Relink:
 
     def split(self, person_id: str, record_keys: Collection[str], signed: Signed) -> tuple[Person, ...]:
         def new_id(person: Person) -> str:
-            return content_id("person", *sorted(record_keys), str(person.version))
+            return content_id("person", person.id, str(person.version), *sorted(record_keys))
 
         return self._stored(self.links.split(person_id, record_keys, signed, new_id=new_id))
 

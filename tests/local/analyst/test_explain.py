@@ -9,7 +9,7 @@ import pytest
 from headwater.errors import HeadwaterError
 from headwater.inbound.convert import draft
 from local.analyst.collection import Collection
-from local.analyst.examples import SENDER, examples
+from local.analyst.examples import SENDER, examples, sender_of
 from local.analyst.explain import Explanation, explain
 from local.analyst.mappings import PLAIN, Mappings, bundle, content_type, envelope, format_of
 from local.analyst.parts import Csv, Hl7v2, Json, Xml, other, removed
@@ -43,7 +43,7 @@ def line_at(place: str) -> str:
 
 @pytest.mark.parametrize("example", list(examples(REPOSITORY, REPOSITORY)), ids=str)
 def test_a_tracing_engine_makes_what_the_engine_makes(example: Any, all_mappings: Mappings) -> None:
-    ehr = all_mappings.ehr(example.ehr) if example.ehr else SENDER
+    ehr = all_mappings.ehr(example.ehr) if example.ehr else sender_of(example.message, REPOSITORY)
     body = example.message.read_bytes()
     message = envelope(body, ehr, content_type(format_of(example.message, body), ehr))
     engine = all_mappings.engine(ehr)
