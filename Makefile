@@ -48,12 +48,13 @@ synth: $(READY) $(TOOLS)  ## CloudFormation templates and assets into cdk.out, o
 deploy: $(READY) $(TOOLS) ## cdk deploy --all into the account of your AWS credentials
 	./infra/cdk.sh deploy --all $(ARGS)
 
-drill: $(READY)  ## what may corrupt a chart, against simulated EHRs: time-outs, kills, lies, merges, each a named test
-	$(BIN)/python -m pytest -v tests/outbound/test_send.py tests/outbound/test_send_over_http.py \
-	  tests/outbound/test_send_always_once.py tests/local/test_run.py $(ARGS)
+drill: $(READY)  ## what may corrupt a chart: every scenario against simulated EHRs, ten invariants after each: make drill [ARGS="--seed 2"]
+	$(BIN)/headwater drill $(ARGS)
 
 bench: $(READY)  ## benchmarks; ratios within one run
 	$(BIN)/python bench/validator.py
+	$(BIN)/python -m bench.side_by_side
+	$(BIN)/python -m bench.storm
 	$(if $(FHIR_CONVERTER),$(BIN)/python bench/engine.py $(FHIR_CONVERTER),@echo "bench/engine.py: make bench FHIR_CONVERTER=path of a checkout of microsoft/FHIR-Converter")
 
 lock: $(READY)   ## pin every dependency by hash, no registry address in any file
@@ -63,6 +64,9 @@ lock: $(READY)   ## pin every dependency by hash, no registry address in any fil
 	$(BIN)/uv pip compile --quiet --python-platform aarch64-manylinux_2_28 --python-version 3.14 --generate-hashes \
 	  --no-emit-index-url --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements/layer.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --extra empi --constraint requirements/dev.txt \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements/empi.txt
 
 clean:           ## everything that make made
 	rm -rf $(VENV) .tools .local cdk.out build .pytest_cache .mypy_cache .ruff_cache .hypothesis
