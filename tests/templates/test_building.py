@@ -51,6 +51,8 @@ BOTH = [
     '{% if m.n.o and m.k > 3 %}{ "v": "{{ m.n.o | append: \'!\' }}" }{% else %}{}{% endif %}',
     '{ "v": "{% case a %}{% when \'B\' %}b{% when \'A\' %}a{% endcase %}", "{{ a }}": 1 }',
     "{% include 'T/Deep' x: 3 %}",
+    '{ {% unless true %}"a": 1{% elsif t %}"b": 2{% endunless %} }',
+    '{ {% if nothing and a %}"a": 1{% elsif a and nothing %}"b": 2{% else %}"c": "{{ a }}"{% endif %} }',
     '{ "v": "a\\"b\\u0041\\n", "w": "\u00e9{{ q }}\\\\" }',
 ]
 HOUSE = [

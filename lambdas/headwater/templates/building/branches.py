@@ -75,14 +75,14 @@ class Branches(Structure):
         start, ends, word = frame.place(), list[Place](), "if"
         self._stale = set()
         after: Live | None = None
-        for condition, body in (*node.branches, (None, node.otherwise)):
+        for number, (condition, body) in enumerate((*node.branches, (None, node.otherwise))):
             frame.state, frame.comma = start
             before = self._live
             if condition is None:
                 test, then, otherwise = TRUE, self._live, self._live
             else:
                 test, then, otherwise = self.parted(condition)
-            if node.negate_first and word == "if" and not ends and condition is not None:
+            if node.negate_first and number == 0:
                 test, then, otherwise = _negation(test), otherwise, then
             after = dict(common(then, otherwise)) if after is None else after
             if isinstance(test, Never) and word == "if":

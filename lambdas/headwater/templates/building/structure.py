@@ -12,7 +12,6 @@ from headwater.templates import nodes
 from headwater.templates.building.position import (
     ARRAY,
     COLON,
-    DUE,
     FILLED,
     FREE,
     IN_STRING,
@@ -30,18 +29,11 @@ from headwater.templates.building.position import (
     decoded,
     scalar,
 )
-from headwater.templates.building.source import Const, Kept, Part, const, joined_parts, local_of
-from headwater.templates.emitter import Emitter
+from headwater.templates.building.source import Const, Part, const, joined_parts
+from headwater.templates.building.values import Values, literal
 
 
-class Structure(Emitter):
-    _frames: list[Frame]  # what is open, innermost last
-    _sure: dict[str, bool]  # locals that cannot be nil here; True: nor false
-
-    @property
-    def frame(self) -> Frame:
-        return self._frames[-1]
-
+class Structure(Values):
     def body(self, statements: tuple[nodes.Statement, ...]) -> None:
         for statement in statements:
             self._at = statement.at
@@ -131,7 +123,7 @@ class Structure(Emitter):
             self._put(frame.target, sure=frame.sure)
             return
         del self._code[frame.born], self._places[frame.born]
-        self._put(_literal(frame) if frame.literal else const({} if kind == OBJECT else []), sure=True)
+        self._put(literal(frame) if frame.literal else const({} if kind == OBJECT else []), sure=True)
 
     def _close_string(self) -> None:
         frame = self._frames.pop()
@@ -164,93 +156,9 @@ class Structure(Emitter):
             source = local
         frame.key, frame.state = source, COLON
 
-    # ------------------------------------------------------------------------------------------------------ values
-
     def _put_constant(self, value: Any) -> None:
         self._fits(self.frame)
         self._put(const(value))
-
-    @staticmethod
-    def _fits(frame: Frame) -> None:
-        """A value may come here; if there is perhaps one already, that is seen when it is put in its slot."""
-        if frame.state != PERHAPS and (frame.state != VALUE or frame.comma != FREE):
-            raise Unbuildable("a value out of place, or a comma may be missing")
-
-    def _put(self, source: str, *, sure: bool = False) -> None:
-        """A value, in its place; empties are dropped. `sure` says that it is none."""
-        frame = self.frame
-        if frame.slot:
-            self._once(frame)
-            self.emit(f"{frame.slot} = {source}")
-            frame.state, frame.comma = FILLED, DUE
-            return
-        if isinstance(source, Const):
-            if source.value or source.value is None or isinstance(source.value, bool | int | float):
-                self._keep(frame, source)
-        elif sure:
-            self._keep(frame, source)
-        else:
-            local = source if source.isidentifier() else "_"
-            self.emit(f"if {source if local == source else f'_ := {source}'}: {self._stored(frame, local)}")
-        self._placed(frame)
-
-    def _once(self, frame: Frame) -> None:
-        if frame.state == PERHAPS:
-            self.emit(f"if {frame.slot} is not MISSING: second_value()")
-
-    @staticmethod
-    def _placed(frame: Frame) -> None:
-        frame.state = KEY if frame.kind == OBJECT else VALUE
-        frame.comma = DUE
-
-    def _keep(self, frame: Frame, source: str) -> None:
-        """A value that is surely there."""
-        frame.sure = frame.sure or self._indent == frame.indent
-        if frame.used or self._indent != frame.indent or frame.born < 0:
-            self.emit(self._stored(frame, source))
-            return
-        frame.literal[frame.key if frame.kind == OBJECT else str(len(frame.literal))] = source
-        del self._code[frame.born], self._places[frame.born]
-        frame.born = len(self._code)
-        self.emit(f"{frame.target} = {_literal(frame)}")
-
-    @staticmethod
-    def _stored(frame: Frame, source: str) -> str:
-        """The statement that puts a value into its dict or list."""
-        frame.used = True
-        if frame.kind == OBJECT:
-            return f"{frame.target}[{frame.key}] = {source}"
-        return f"{frame.target}.append({source})"
-
-    def _put_output(self, raw: str) -> None:
-        """An output that is a whole string."""
-        frame = self.frame
-        if frame.slot:
-            self._put(f"plain(s, {raw})")
-            return
-        local = local_of(raw) or self.new("t")
-        self.emit(
-            f"if {self.output(raw if local_of(raw) else f'({local} := {raw})', local)}: {self._stored(frame, '_')}"
-        )
-        self._placed(frame)
-
-    def _settle(self, frame: Frame) -> None:
-        """What is due when a value must be there: it is stored, if branches or a partial have made it."""
-        if frame.kind == SINGLE:
-            if frame.state == VALUE:
-                raise Unbuildable("a comma before a value")
-            return
-        if not frame.slot:
-            if frame.kind == OBJECT and frame.state != KEY:
-                raise Unbuildable("a member without a value")
-            return
-        if frame.state == VALUE:
-            raise Unbuildable("a member without a value")
-        if frame.state == PERHAPS:
-            self.emit(f"if {frame.slot} is MISSING: missing_value()")
-        self.emit(f"if {frame.slot} or kept({frame.slot}): {self._stored(frame, frame.slot)}")
-        frame.slot = ""
-        frame.state = KEY
 
     def _printed(self, node: nodes.Expression) -> None:
         frame = self.frame
@@ -265,69 +173,3 @@ class Structure(Emitter):
                 return
             self.emit(f"if (_ := {self.bare(source)}) or kept(_): {self._stored(frame, '_')}")
             self._placed(frame)
-
-    def hold(self, source: str) -> str:
-        """`source` worked out now: a local, or what is known."""
-        if isinstance(source, Const) or source.isidentifier():
-            return source
-        local, inner = (source.local, source.inner) if isinstance(source, Kept) else (self.new("t"), source)
-        self.emit(f"{local} = {inner}")
-        return local
-
-    # ----------------------------------------------------------------------------------------------- text in parts
-
-    def spill(self) -> None:
-        """Before a tag inside a string or text: its parts so far go to a list."""
-        frame = self.frame
-        if frame.kind not in TEXTS:
-            return
-        if frame.spilled:
-            self._flush_parts(frame)
-            return
-        frame.spilled = True
-        self.emit(f"{frame.target} = [{', '.join(joined_parts(frame.parts))}]")
-        frame.parts.clear()
-
-    def _flush_parts(self, frame: Frame) -> None:
-        parts = joined_parts(frame.parts)
-        if len(parts) == 1:
-            self.emit(f"{frame.target}.append({parts[0]})")
-        elif parts:
-            self.emit(f"{frame.target} += ({', '.join(parts)})")
-        frame.parts.clear()
-
-    def _whole_text(self, frame: Frame) -> str:
-        """The text of a text frame, as source."""
-        if frame.spilled:
-            self._flush_parts(frame)
-            return f"captured(s, {frame.target})"
-        parts = joined_parts(frame.parts)
-        return f"captured(s, ({', '.join(parts)}))" if len(parts) > 1 else parts[0] if parts else const("")
-
-    # -------------------------------------------------------------------------------------- what a dialect brings
-
-    def bare(self, source: str) -> str:
-        """An output where a JSON value stands, as that value."""
-        raise NotImplementedError
-
-    def output(self, source: str, local: str) -> str:
-        """A condition that leaves an output's text in `_` and holds if there is any; `source` leaves it in `local`."""
-        raise NotImplementedError
-
-    def string_of(self, parts: list[str]) -> str:
-        """A JSON string of several pieces, as JSON reads it."""
-        raise NotImplementedError
-
-    def text_of(self, source: str) -> str:
-        """A value as a text prints it."""
-        raise NotImplementedError
-
-    def piece_of(self, source: str) -> str:
-        """A value as it is printed inside a JSON string: a `Part`, or what is known."""
-        raise NotImplementedError
-
-
-def _literal(frame: Frame) -> str:
-    if frame.kind == OBJECT:
-        return "{" + ", ".join(f"{key}: {value}" for key, value in frame.literal.items()) + "}"
-    return "[" + ", ".join(frame.literal.values()) + "]"
