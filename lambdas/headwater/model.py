@@ -160,8 +160,8 @@ class Traits:
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
     """One EHR's record of a person: `key` is `<ehr>|<assigning authority>|<MRN>`; `patient` is its FHIR Patient as it
-    stands at `event_time`, of which `traits` are the comparable part. `retired` is set once the EHR has merged the number
-    into another one and uses it no more."""
+    stands at `event_time`, of which `traits` are the comparable part. `retired` is set once the EHR has merged the
+    number into another one and uses it no more."""
 
     key: str
     ehr: str
@@ -266,8 +266,8 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """What an EMPI outside says of one record: SAME is its person `link_id`, in the EMPI's own numbering; POSSIBLE is for
-    its stewards; DIFFERENT is nobody that it knows."""
+    """What an EMPI outside says of one record: SAME is its person `link_id`, in the EMPI's own numbering; POSSIBLE is
+    for its stewards; DIFFERENT is nobody that it knows."""
 
     grade: Grade
     link_id: str = ""
