@@ -337,6 +337,7 @@ def unlink(play: Play, person: int = 0) -> None:
     at = world.clock.now().isoformat()
     apart = frozenset({play.person(person).id})
     world.app.persons.decide(Decision(key, version, "s.novak", at, "two people", apart_from=apart))
+    world.clock.advance(1.0)  # or the message would be the very one that was seen before
     people.tell(world, world.target, [patient])
     world.run(0.0)
 
