@@ -70,6 +70,9 @@ class _Walk:
             self.body(node.otherwise, frozenset(done), bound)
         elif isinstance(node, nodes.Include | nodes.Evaluate):
             self._call(node, done, bound)
+        elif isinstance(node, nodes.Break | nodes.Continue):
+            if "forloop" not in bound:
+                raise Unbuildable("'break' or 'continue' outside of a loop")
         elif isinstance(node, nodes.MergeDiff | nodes.Validate):
             raise Unbuildable("mergeDiff and validate are text")
 
