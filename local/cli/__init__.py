@@ -14,6 +14,7 @@ from local.cli import (
     audit,
     codes,
     convert,
+    coverage,
     drill,
     ehrs,
     empi,
@@ -31,7 +32,7 @@ from local.target import NotRunning
 
 GROUPS = (
     *(run, stack, send, quarantine, review, switch, audit, drill),
-    *(empi, ehrs, convert, try_out, lint, codes, templates),
+    *(empi, ehrs, convert, try_out, lint, codes, coverage, templates),
 )
 EPILOG = """\
 Start with:   headwater run --auto        the whole way, once, with a demo feed
