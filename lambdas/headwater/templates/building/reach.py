@@ -22,15 +22,17 @@ class Reach:
     calls: list[tuple[str, frozenset[str], bool]] = field(default_factory=list)
 
 
-def reach(body: tuple[nodes.Statement, ...]) -> Reach:
+def reach(body: tuple[nodes.Statement, ...], *, whole: bool = False) -> Reach:
+    """Of some statements, or of a `whole` template."""
     found = Reach()
-    _Walk(found).body(body, frozenset(), frozenset())
+    _Walk(found, whole).body(body, frozenset(), frozenset())
     return found
 
 
 class _Walk:
-    def __init__(self, found: Reach) -> None:
+    def __init__(self, found: Reach, whole: bool) -> None:
         self.found = found
+        self.whole = whole
 
     def body(self, statements: Iterable[nodes.Statement], done: frozenset[str], bound: frozenset[str]) -> set[str]:
         """Walk statements; gives the names that are surely assigned behind them."""
@@ -71,7 +73,7 @@ class _Walk:
         elif isinstance(node, nodes.Include | nodes.Evaluate):
             self._call(node, done, bound)
         elif isinstance(node, nodes.Break | nodes.Continue):
-            if "forloop" not in bound:
+            if self.whole and "forloop" not in bound:
                 raise Unbuildable("'break' or 'continue' outside of a loop")
         elif isinstance(node, nodes.MergeDiff | nodes.Validate):
             raise Unbuildable("mergeDiff and validate are text")

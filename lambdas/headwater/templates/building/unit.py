@@ -104,7 +104,7 @@ class Unit:
                 continue
             if "parentloop" in tree.source:
                 raise Unbuildable("a loop that looks at the one around it")
-            self._reaches[name] = reach(tree.body)
+            self._reaches[name] = reach(tree.body, whole=True)
             waiting += [called for called, _, _ in self._reaches[name].calls]
         changed = True
         while changed:  # templates may call each other in circles
