@@ -18,6 +18,23 @@ def test_a_file_is_printed_as_a_bundle_and_reported_on_beside_it(capsys: Any) ->
         assert word in said.err
 
 
+def test_what_is_left_to_do_is_reported(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "x.hl7"
+    file.write_text(
+        "MSH|^~\\&|LIS|CLINIC|||20260312104500||ORU^R01|1|P|2.5.1\rPID|1||7^^^OURS^MR\r"
+        "OBR|1|||CBC^Blood count^OURLAB\rOBX|1|NM|HB^Haemoglobin^OURLAB||14|g/dL|||||F\r"
+    )
+    assert main(["convert", str(file)]) == 0
+    said = capsys.readouterr().err
+    assert "no system OURS (give one in feed.authorities); OURLAB (give one in codes/coding-systems.csv)" in said
+    assert "lab: HB (Haemoglobin)" in said
+
+
+def test_a_name_that_is_nearly_an_ehrs_is_told(capsys: Any) -> None:
+    assert main(["convert", str(ADMISSION), "--ehr", "epik"]) == 2
+    assert "did you mean epic" in capsys.readouterr().err
+
+
 def test_raw_is_one_line_and_nothing_else(capsys: Any) -> None:
     assert main(["convert", str(ADMISSION), "--raw"]) == 0
     said = capsys.readouterr()
