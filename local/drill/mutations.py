@@ -104,10 +104,11 @@ def _followed(method: str, url: str, **how: Any) -> Any:
 _EXCHANGE = http.exchange
 
 
-def _undated(api: Any, operation: str, answer: Any) -> Any:
-    """Whole seconds are dropped, as one published client does it."""
-    api.watch.note("ehr", "answered", milliseconds=answer.milliseconds % 1000, ehr=api.ehr, operation=operation)
-    return answer
+def _without_seconds(watch: Any, step: str, outcome: str, *, milliseconds: float = 0.0, **ids: Any) -> None:
+    """Whole seconds are dropped, as one published client does it; here, where the drill's time enters the measure."""
+    if step == "ehr":
+        milliseconds = (milliseconds + (watch._timeline.clock() - watch._timeline.asked_at) * 1000) % 1000
+    watch._timeline.note("metric", "", step=step, outcome=outcome, milliseconds=milliseconds, **ids)
 
 
 def _deaf(audit: Any, chain: str, entry: Mapping[str, object]) -> None:
@@ -176,7 +177,7 @@ def mutations() -> tuple[Mutation, ...]:
         Mutation("remind", "the function that runs by the clock does nothing", ("CCD-51",),
                  (("headwater.bootstrap:App.remind", nothing),)),
         Mutation("latency", "whole seconds are dropped from what is measured", ("CCD-40",),
-                 (("headwater.adapters.ehr.timed:TimedApi._noted", _undated),)),
+                 (("local.drill.recorder:RecordedWatch.note", _without_seconds),)),
     )  # fmt: skip
 
 
