@@ -27,8 +27,3 @@ class DrillClock:
     def advance(self, seconds: float) -> None:
         with self._lock:
             self._ahead += max(0.0, seconds)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the scenario began."""
-        return self._ahead

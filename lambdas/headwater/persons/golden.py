@@ -11,8 +11,6 @@ from headwater.model import Person, Resource, SourceRecord
 
 # What describes a source's resource and not the human, or points into the source's own store (R4 patient.html).
 _OF_THE_SOURCE = frozenset({"id", "meta", "implicitRules", "text", "contained", "link"})
-# Every source's entries stay true beside another's; for everything else the newest record that says it wins.
-_UNITED = ("identifier",)
 # Choice types: one question with several element names (R4 formats.html#choice).
 _CHOICES = (("deceasedBoolean", "deceasedDateTime"), ("multipleBirthBoolean", "multipleBirthInteger"))
 

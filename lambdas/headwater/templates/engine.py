@@ -41,8 +41,7 @@ class Engine:
 
     `dialect` is `headwater` or `microsoft`; `filters` are plain functions that come on top of the dialect's, for what
     only a format or an EHR knows, `unmapped` gives the codes they found nothing for since it was last asked; `version`
-    names the mappings, for Provenance; `cache` is a folder for code objects
-    (None: memory only). All methods raise
+    names the mappings, for Provenance; `cache` is a folder for code objects (None: memory only). All methods raise
     `TemplateError`, a Quarantine, with the template's place.
     """
 

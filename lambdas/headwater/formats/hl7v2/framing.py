@@ -13,7 +13,6 @@ from headwater.errors import Quarantine
 
 _START = b"\x0b"
 _END = b"\x1c"
-_SEGMENT_ENDS = b"\r\n"
 _WRAPPERS = (b"FHS", b"BHS", b"BTS", b"FTS")
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"M\0", b"\0M")
 

@@ -5,7 +5,6 @@ is not sure of, and what does not fit, is held.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from headwater.errors import Hold
 from headwater.fhir.ids import content_id
@@ -46,7 +45,7 @@ def named_outside(
     else:
         _check(profile, known, empi, policy)
         person = linked_to(known, record)
-    index.save(person, record_key=record.key, keys=keys, seen=replace(there, known=None))
+    index.save(person, record_key=record.key, keys=keys, seen=there)
     return person
 
 

@@ -33,13 +33,7 @@ class HouseBuilder(FilterCalls, Builder):
             return f"member({whole}, {part!r})"
         return f"None if {source} is None else member({whole}, {part!r})"
 
-    def compared(self, node: nodes.Compare) -> str:
-        operator, left = node.operator, self.value(node.left)
-        special = node.left if isinstance(node.left, nodes.Special) else node.right
-        if operator in ("==", "!=") and isinstance(special, nodes.Special):
-            value = left if special is node.right else self.value(node.right)
-            return f"({'not ' if operator == '!=' else ''}is_{special.name}({value}))"
-        right = self.value(node.right)
+    def comparison(self, operator: str, left: str, right: str) -> str:
         if operator in ("==", "!=") and isinstance(right, Const):
             if isinstance(left, Const):
                 return const(runtime.equal(left.value, right.value) is (operator == "=="))

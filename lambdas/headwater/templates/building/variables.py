@@ -178,5 +178,14 @@ class Variables(Calls):
         raise NotImplementedError
 
     def compared(self, node: nodes.Compare) -> str:
-        """A comparison's source."""
+        """A comparison's source; `empty` and `blank` are asked for and not compared with."""
+        operator, left = node.operator, self.value(node.left)
+        special = node.left if isinstance(node.left, nodes.Special) else node.right
+        if operator in ("==", "!=") and isinstance(special, nodes.Special):
+            value = left if special is node.right else self.value(node.right)
+            return f"({'not ' if operator == '!=' else ''}is_{special.name}({value}))"
+        return self.comparison(operator, left, self.value(node.right))
+
+    def comparison(self, operator: str, left: str, right: str) -> str:
+        """The source of a comparison of two values."""
         raise NotImplementedError

@@ -89,13 +89,7 @@ class MicrosoftBuilder(Builder):
         source = value if local_of(value) else f"({local} := {value})"
         return f"(None if {source} is None else {function}({first}{', '.join([local, *arguments])}))"
 
-    def compared(self, node: nodes.Compare) -> str:
-        operator, left = node.operator, self.value(node.left)
-        special = node.left if isinstance(node.left, nodes.Special) else node.right
-        if operator in ("==", "!=") and isinstance(special, nodes.Special):
-            value = left if special is node.right else self.value(node.right)
-            return f"({'not ' if operator == '!=' else ''}is_empty({value}))"
-        right = self.value(node.right)
+    def comparison(self, operator: str, left: str, right: str) -> str:
         if isinstance(left, Const) and isinstance(right, Const) and operator in _COMPARISONS:
             try:
                 return const(bool(_COMPARISONS[operator](left.value, right.value)))

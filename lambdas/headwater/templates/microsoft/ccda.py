@@ -13,7 +13,6 @@ from xml.parsers import expat
 from headwater.errors import Quarantine
 
 _BREAKS = re.compile(r"\r\n?|\n")
-_ENCODING = re.compile(r"(<\?xml[^>]{0,200}?)\s+encoding\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _DEPTH = 200
 
 
