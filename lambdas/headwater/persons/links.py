@@ -17,6 +17,7 @@ from headwater.model import LinkChange, LinkEvent, Person, SourceRecord
 from headwater.persons.blocking import profile_keys
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import profile_of
+from headwater.persons.steward import check_signed, known
 from headwater.ports import PersonIndex
 
 
@@ -43,7 +44,7 @@ class Links:
         nothing more."""
         if retired_id == into_id:
             raise Refuse("steward.same_person", place="person", hint="name two persons")
-        retired, into = self._person(retired_id), self._person(into_id)
+        retired, into = known(self.index, retired_id), known(self.index, into_id)
         if retired.replaced_by == into_id:
             return retired, into
         for person in (retired, into):
@@ -54,10 +55,10 @@ class Links:
 
     def unmerge(self, retired_id: str, signed: Signed) -> tuple[Person, ...]:
         """A merge taken back: the records that came by it and are still there are the retired person's again."""
-        retired = self._person(retired_id)
+        retired = known(self.index, retired_id)
         if not retired.replaced_by:
             raise Refuse("steward.not_merged", place="person", hint="only a person that was merged can be unmerged")
-        into = self._person(retired.replaced_by)
+        into = known(self.index, retired.replaced_by)
         merged = [event for event in self.index.history(retired_id) if event.change is LinkChange.MERGED]
         theirs = [record for record in into.records if record.key in merged[-1].lost]
         return self._move(into, retired, theirs, LinkChange.UNMERGED, signed)
@@ -66,7 +67,7 @@ class Links:
         self, person_id: str, record_keys: Collection[str], signed: Signed, *, new_id: Callable[[Person], str]
     ) -> tuple[Person, ...]:
         """Some of a person's records become a new person's; `new_id` makes its id of the person as it was."""
-        person = self._person(person_id)
+        person = known(self.index, person_id)
         theirs = [record for record in person.records if record.key in record_keys]
         if len(theirs) < len(set(record_keys)):
             raise Refuse("steward.not_theirs", place="record", hint="the person has no such record")
@@ -90,8 +91,7 @@ class Links:
         *,
         retired: bool = False,
     ) -> tuple[Person, ...]:
-        if not signed.by.strip() or not signed.reason.strip():
-            raise Refuse("steward.unsigned", place="decision", hint="say who decided, and why")
+        check_signed(signed.by, signed.reason)
         stay = tuple(record for record in source.records if record not in moved)
         if not moved or (not stay and change is not LinkChange.MERGED):
             hint = "one of the two would have no record: merge persons instead, or name other records"
@@ -109,12 +109,6 @@ class Links:
             raise Retry("match.conflict", hint="news of one of them came just now: look again", after=1)
         self.index.relink(after, _events(after, moved, change, signed), keys=keys, seen=seen)
         return after
-
-    def _person(self, person_id: str) -> Person:
-        person = self.index.get(person_id)
-        if person is None:
-            raise Refuse("steward.person_unknown", place="person", hint="no such person; find the right one first")
-        return person
 
     def _keys(self, records: Iterable[SourceRecord]) -> list[str]:
         profiles = (profile_of(record.traits, self.policy) for record in records)
