@@ -2,37 +2,39 @@
 
 The answers are those of the gate, record after record; only the looking-up is done beforehand. Four passes: profiles
 and keys of the records; pairs that share a key; what each pair agrees in; then every record against the persons before
-it. Profiles, keys and pairs lie in files, split so that a part fits into memory; all passes but the last run on as many
-processes as there are cores, and the last keeps up with the third.
+it. The first three run in several processes, a part of the records or of the keys at a time, and leave each part in a
+file: what is there already, because a batch was stopped, is not done again.
 """
 
 from __future__ import annotations
 
+import gc
 import json
-import mmap
 import pickle
 from array import array
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import islice
+from functools import cache, lru_cache
+from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from headwater.model import Grade, Verdict
-from headwater.persons.blocking import lookup_keys, profile_keys
+from headwater.persons.blocking import lookup_keys
 from headwater.persons.compare import Levels, compare
 from headwater.persons.grade import grade_compared, only_one
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
 from headwater.persons.traits import traits_of
+from local.empi.parts import Parts, numbers, write_parts
 
-_CHUNK = 5_000  # records that a process takes at a time
-_SPLITS = 64  # files that keys and pairs are split into
-_LARGEST = 100  # records that may share a key; who shares a larger one is held, as by a full bucket of the index
+PART = 40_000  # records that a process takes at a time; there are as many parts of the keys, and of the pairs
+_LARGEST = (
+    100  # records filed under a key; who looks there when there are more is held, as by a full bucket of the index
+)
 _LOOKED_UP = 1 << 31  # marks a key under which a record looks but is not filed
+_PLACE = (1 << 32) - 1  # a pair is one number: the later place in the upper half, the earlier one in the lower
+_BORN, _UNNAMED = 1, 2  # what a decision asks of a record beside its levels
 _Progress = Callable[[str, int, int], None]
 
 
@@ -47,121 +49,152 @@ class Matches:
     pairs: int = 0
 
 
-def match_all(lines: Iterable[bytes], policy: MatchingPolicy, work: Path, processes: int, tell: _Progress) -> Matches:
-    """Match FHIR Patients, one JSON object a line, in their order. `work` is an empty folder for some 2 KB a record."""
+def match_all(
+    files: Sequence[Path], policy: MatchingPolicy, work: Path, processes: int, tell: _Progress, *, part: int = PART
+) -> Matches:
+    """Match FHIR Patients, one JSON object a line, in their order. `work` is a folder for some 2 KB a record, empty, or
+    left by a batch of the very same records and policy. Raises ValueError for a line that is no Patient with an id."""
     result = Matches()
-    with get_context("fork").Pool(processes, _start, (policy, work)) as pool:
-        _profile_all(pool, lines, work, result, tell)
-        count, full = len(result.ids), set[int]()
-        for done, found in enumerate(pool.imap_unordered(_pair, range(_SPLITS)), 1):
-            full |= found
-            tell("pairs that share a key", done, _SPLITS)
-        deciding = _Deciding(work, policy, full, result)
-        size = _range_size(count)
-        for part, compared in enumerate(pool.imap(_compare, range(_SPLITS))):
-            deciding.decide(range(min(count, part * size), min(count, (part + 1) * size)), *compared)
-            tell("records decided", min(count, (part + 1) * size), count)
+    chunks = list(_chunks(files, part))
+    with get_context("fork").Pool(processes, _start_process, (policy, work, part, len(chunks))) as pool:
+        for done, _ in enumerate(pool.imap_unordered(_profile, chunks), 1):
+            tell("records read", done, len(chunks))
+        for done, _ in enumerate(pool.imap_unordered(_pair, range(len(chunks))), 1):
+            tell("pairs that share a key", done, len(chunks))
+        _start(policy, work, part, len(chunks))
+        deciding = _Deciding(policy, result)
+        for done, compared in enumerate(pool.imap(_compare, range(len(chunks))), 1):
+            deciding.decide(Parts(compared))
+            tell("records decided", done, len(chunks))
     return result
+
+
+def profiles_in(work: Path) -> Iterator[Profile]:
+    """The profiles that a batch has left, in the order of its records."""
+    for chunk in range(len(list(work.glob("profiles-*[0-9]")))):
+        parts = Parts(work / f"profiles-{chunk}")
+        for place in range(len(parts)):
+            yield Profile(*pickle.loads(parts[place]))
 
 
 # ------------------------------------------------------------------------------------------ in each process: its state
 
 _policy: MatchingPolicy
 _work: Path
+_part: int
+_parts: int
 
 
-def _start(policy: MatchingPolicy, work: Path) -> None:
-    global _policy, _work
-    _policy, _work = policy, work
+def _start_process(policy: MatchingPolicy, work: Path, part: int, parts: int) -> None:
+    gc.disable()  # nothing here refers to itself, and looking for what does takes a third of the time
+    _start(policy, work, part, parts)
+
+
+def _start(policy: MatchingPolicy, work: Path, part: int, parts: int) -> None:
+    global _policy, _work, _part, _parts
+    _policy, _work, _part, _parts = policy, work, part, parts
+    _profiles.cache_clear()
+    _profile_at.cache_clear()
 
 
 # ------------------------------------------------------------------------------------------------- profiles and keys
 
 
-def _profile_all(pool: Any, lines: Iterable[bytes], work: Path, result: Matches, tell: _Progress) -> None:
-    offsets = array("Q", [0])
-    files = [(work / f"keys-{split}").open("wb") for split in range(_SPLITS)]
-    with (work / "profiles").open("wb") as profiles:
-        for ids, made, keys in pool.imap(_profile, _chunks(lines)):
-            result.ids += ids
-            for one in made:
-                profiles.write(one)
-                offsets.append(offsets[-1] + len(one))
-            for split, entries in keys.items():
-                entries.tofile(files[split])
-            tell("records read", len(result.ids), 0)
-    for file in files:
-        file.close()
-    with (work / "offsets").open("wb") as file:
-        offsets.tofile(file)
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """`_part` records (the last one: the rest) from an offset of the first file on."""
+
+    number: int
+    files: Sequence[Path]
+    offset: int
+
+    def lines(self) -> Iterator[bytes]:
+        first, *rest = self.files
+        with first.open("rb") as file:
+            file.seek(self.offset)
+            yield from islice(filter(bytes.strip, chain(file, _lines(rest))), _part)
 
 
-def _chunks(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    rest, first = iter(lines), 0
-    while chunk := list(islice(rest, _CHUNK)):
-        yield first, chunk
-        first += len(chunk)
+def _lines(files: Sequence[Path]) -> Iterator[bytes]:
+    for path in files:
+        with path.open("rb") as file:
+            yield from file
 
 
-def _profile(chunk: tuple[int, list[bytes]]) -> tuple[list[str], list[bytes], dict[int, array[int]]]:
-    """(ids, profiles, key and place by split): keys as 64 bits of their hash, places with `_LOOKED_UP`."""
-    first, lines = chunk
-    ids, made = [], []
-    keys: defaultdict[int, array[int]] = defaultdict(lambda: array("Q"))
-    for place, line in enumerate(lines, first):
-        patient = json.loads(line)
-        profile = profile_of(traits_of(patient), _policy)
-        ids.append(str(patient["id"]))
-        made.append(pickle.dumps(tuple(profile), pickle.HIGHEST_PROTOCOL))
-        filed = set(profile_keys(profile, _policy))
+def _chunks(files: Sequence[Path], part: int) -> Iterator[_Chunk]:
+    """Where each part of the records begins."""
+    count = 0
+    for number, path in enumerate(files):
+        offset = 0
+        for line in _lines([path]):
+            if line.strip():
+                if count % part == 0:
+                    yield _Chunk(count // part, files[number:], offset)
+                count += 1
+            offset += len(line)
+
+
+def _profile(chunk: _Chunk) -> None:
+    """Write the profiles, the ids and facts, and the keys of a chunk by their hashes: keys as 64 bits, and places."""
+    if (path := _work / f"keys-{chunk.number}").exists():
+        return
+    first, ids, facts = chunk.number * _part, [], bytearray()
+    profiles: list[bytes] = []
+    keys = [array("Q") for _ in range(_parts)]
+    for place, line in enumerate(chunk.lines(), first):
+        record_id, profile = _read(line, place)
+        ids.append(record_id)
+        facts.append(_BORN * bool(profile.birth_date) | _UNNAMED * profile.unnamed)
+        profiles.append(pickle.dumps(tuple(profile), pickle.HIGHEST_PROTOCOL))
         for key in lookup_keys(profile, _policy):
-            # The kind counts too: two kinds may hash alike by chance, but not by rule.
-            value = int(key.rpartition(":")[2][:16], 16)
-            keys[value % _SPLITS].extend((value, place if key in filed else place | _LOOKED_UP))
-    return ids, made, dict(keys)
+            value = int(key[-16:], 16)
+            # With a birth date a record looks among the names of those without one, but is not filed there.
+            looks_only = key.startswith("names:") and profile.birth_date is not None
+            keys[value % _parts].extend((value, place | _LOOKED_UP if looks_only else place))
+    write_parts(_work / f"profiles-{chunk.number}", profiles)
+    write_parts(_work / f"records-{chunk.number}", (json.dumps(ids).encode(), bytes(facts)))
+    write_parts(path, map(array.tobytes, keys))
+
+
+def _read(line: bytes, place: int) -> tuple[str, Profile]:
+    try:
+        patient = json.loads(line)
+        return str(patient["id"]), profile_of(traits_of(patient), _policy)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"record {place + 1} is no FHIR Patient with an id ({type(error).__name__})") from None
 
 
 # ------------------------------------------------------------------------------------------------------------- pairs
 
 
-def _range_size(count: int) -> int:
-    return max(1, -(-count // _SPLITS))
-
-
-def _pair(split: int) -> set[int]:
-    """Write the pairs of one split of the keys by the range of the later record; the records of keys too large."""
-    entries = array("Q")
-    path = _work / f"keys-{split}"
-    entries.frombytes(path.read_bytes())
-    path.unlink()
+def _pair(split: int) -> None:
+    """Write the pairs of one part of the keys by the part of the later record, and who found a key full."""
+    if (path := _work / f"pairs-{split}").exists():
+        return
+    alone: dict[int, int] = {}  # most keys are one record's
     buckets: dict[int, list[int]] = {}
-    for at in range(0, len(entries), 2):
-        buckets.setdefault(entries[at], []).append(entries[at + 1])
-    with (_work / "offsets").open("rb") as file:
-        file.seek(0, 2)
-        size = _range_size(file.tell() // 8 - 1)
-    pairs: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
-    full: set[int] = set()
-    for places in buckets.values():
-        if len(places) > _LARGEST:
-            full.update(place & ~_LOOKED_UP for place in places)
-        elif len(places) > 1:
-            _pairs_of(places, size, pairs)
-    for part, found in pairs.items():
-        with (_work / f"pairs-{part}-{split}").open("wb") as file:
-            found.tofile(file)
-    return full
+    for chunk in range(_parts):
+        entries = iter(numbers("Q", Parts(_work / f"keys-{chunk}")[split]))
+        for value, entry in zip(entries, entries, strict=True):
+            if (first := alone.setdefault(value, entry)) != entry:
+                buckets.setdefault(value, [first]).append(entry)
+    pairs = [array("Q") for _ in range(_parts)]
+    full = array("Q")
+    for bucket in buckets.values():
+        _pairs_of(bucket, pairs, full)
+    write_parts(path, map(array.tobytes, (*pairs, full)))
 
 
-def _pairs_of(places: Sequence[int], size: int, pairs: defaultdict[int, array[int]]) -> None:
-    """(later, earlier) of one bucket, in which places rise: the later record looks, the earlier one is filed."""
+def _pairs_of(bucket: Sequence[int], pairs: Sequence[array[int]], full: array[int]) -> None:
+    """The pairs of one bucket, in which places rise: the later record looks, the earlier one is filed."""
     filed: list[int] = []
-    for entry in places:
+    for entry in bucket:
         place = entry & ~_LOOKED_UP
+        if len(filed) > _LARGEST:
+            full.append(place)
+            continue
         if filed:
-            into = pairs[place // size]
-            for earlier in filed:
-                into.extend((place, earlier))
+            pairs[place // _part].extend([place << 32 | earlier for earlier in filed])
         if entry == place:
             filed.append(place)
 
@@ -169,40 +202,30 @@ def _pairs_of(places: Sequence[int], size: int, pairs: defaultdict[int, array[in
 # -------------------------------------------------------------------------------------------------------- comparisons
 
 
-class _Profiles:
-    """Profiles by place, out of one mapped file that all processes share."""
-
-    def __init__(self, work: Path) -> None:
-        self._offsets = array("Q")
-        self._offsets.frombytes((work / "offsets").read_bytes())
-        with (work / "profiles").open("rb") as file:
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.of = lru_cache(maxsize=1 << 15)(self._of)
-
-    def _of(self, place: int) -> Profile:
-        return Profile(*pickle.loads(self._bytes[self._offsets[place] : self._offsets[place + 1]]))
+@cache
+def _profiles(chunk: int) -> Parts:
+    return Parts(_work / f"profiles-{chunk}")
 
 
-@lru_cache(maxsize=1)
-def _profiles(work: Path) -> _Profiles:
-    return _Profiles(work)
+@lru_cache(maxsize=1 << 15)
+def _profile_at(place: int) -> Profile:
+    return Profile(*pickle.loads(_profiles(place // _part)[place % _part]))
 
 
-def _compare(part: int) -> tuple[array[int], list[Levels]]:
-    """((later, earlier, which levels) in the order of the later record, the levels) of one range of records."""
-    found: set[tuple[int, int]] = set()
-    for path in _work.glob(f"pairs-{part}-*"):
-        entries = array("I")
-        entries.frombytes(path.read_bytes())
-        path.unlink()
-        found.update(zip(entries[::2], entries[1::2], strict=True))
-    profile = _profiles(_work).of
-    numbers: dict[Levels, int] = {}
-    compared = array("I")
-    for later, earlier in sorted(found):
-        levels = compare(profile(later), profile(earlier), _policy)
-        compared.extend((later, earlier, numbers.setdefault(levels, len(numbers))))
-    return compared, list(numbers)
+def _compare(part: int) -> Path:
+    """Write (pair, number of its levels) in the order of the later record, and the levels, for one part of them."""
+    if (path := _work / f"compared-{part}").exists():
+        return path
+    found: set[int] = set()
+    for split in range(_parts):
+        found.update(numbers("Q", Parts(_work / f"pairs-{split}")[part]))
+    known: dict[Levels, int] = {}
+    pairs, levels_of = array("Q", sorted(found)), array("I")
+    for pair in pairs:
+        levels = compare(_profile_at(pair >> 32), _profile_at(pair & _PLACE), _policy)
+        levels_of.append(known.setdefault(levels, len(known)))
+    write_parts(path, (pairs.tobytes(), levels_of.tobytes(), pickle.dumps([tuple(levels) for levels in known])))
+    return path
 
 
 # ----------------------------------------------------------------------------------------------------------- decisions
@@ -211,45 +234,65 @@ def _compare(part: int) -> tuple[array[int], list[Levels]]:
 class _Deciding:
     """The gate over places: who is linked to whom so far."""
 
-    def __init__(self, work: Path, policy: MatchingPolicy, full: set[int], result: Matches) -> None:
-        self._profile = _profiles(work).of
+    def __init__(self, policy: MatchingPolicy, result: Matches) -> None:
         self._policy = policy
-        self._full = full
         self._result = result
+        self._facts = bytearray()
         self._members: dict[int, list[int]] = {}  # of persons of several records
+        self._full: set[int] = set()
+        for part in range(_parts):
+            records = Parts(_work / f"records-{part}")
+            result.ids += json.loads(bytes(records[0]))
+            self._facts += records[1]
+            self._full.update(numbers("Q", Parts(_work / f"pairs-{part}")[_parts]))
 
-    def decide(self, places: range, compared: array[int], levels: Sequence[Levels]) -> None:
-        at, end = 0, len(compared)
-        self._result.pairs += end // 3
-        for place in places:
-            known: dict[int, Levels] = {}
-            while at < end and compared[at] == place:
-                known[compared[at + 1]] = levels[compared[at + 2]]
-                at += 3
-            person, state = self._decided(place, known)
+    def decide(self, compared: Parts) -> None:
+        """The records of the next part."""
+        pairs, levels_of = numbers("Q", compared[0]), numbers("I", compared[1])
+        levels = [Levels._make(one) for one in pickle.loads(compared[2])]
+        alone = [grade_compared([one], self._policy, unnamed=False) for one in levels]
+        first = len(self._result.person)
+        at, end = 0, len(pairs)
+        self._result.pairs += end
+        for place in range(first, min(first + _part, len(self._result.ids))):
+            known: dict[int, int] = {}
+            while at < end and pairs[at] >> 32 == place:
+                known[pairs[at] & _PLACE] = levels_of[at]
+                at += 1
+            person, state = self._decided(place, known, levels, alone)
             self._result.person.append(person)
             self._result.state.append(state)
 
-    def _decided(self, place: int, known: dict[int, Levels]) -> tuple[int, str]:
+    def _decided(
+        self, place: int, known: dict[int, int], levels: Sequence[Levels], alone: Sequence[Grade]
+    ) -> tuple[int, str]:
         if place in self._full:
             return -1, "held"
-        person_of = self._result.person
-        persons = list(dict.fromkeys(person_of[earlier] for earlier in known if person_of[earlier] >= 0))
-        grades = [self._grade(place, person, known) for person in persons]
-        likely = [at for at, grade in enumerate(grades) if grade.verdict is not Verdict.DIFFERENT]
+        person_of, likely = self._result.person, dict[int, Grade]()
+        for person in dict.fromkeys([person_of[earlier] for earlier in known]):
+            if person < 0:
+                continue
+            if person in self._members or (self._facts[place] | self._facts[person]) & _UNNAMED:
+                grade = self._grade(place, person, known, levels)
+            else:
+                grade = alone[known[person]]
+            if grade.verdict is not Verdict.DIFFERENT:
+                likely[person] = grade
         if not likely:
-            return (place, "new") if self._profile(place).birth_date else (-1, "held")
-        certain = only_one([grades[at] for at in likely], self._policy)
+            return (place, "new") if self._facts[place] & _BORN else (-1, "held")
+        certain = only_one(list(likely.values()), self._policy)
         if certain is None:
             return -1, "held"
-        person = persons[likely[certain]]
+        person = list(likely)[certain]
         self._members.setdefault(person, [person]).append(place)
         return person, "linked"
 
-    def _grade(self, place: int, person: int, known: dict[int, Levels]) -> Grade:
+    def _grade(self, place: int, person: int, known: dict[int, int], levels: Sequence[Levels]) -> Grade:
         """Against every record of a person; those that share no key are compared now."""
-        mine = self._profile(place)
         members = self._members.get(person, [person])
-        pairs = [known.get(one) or compare(mine, self._profile(one), self._policy) for one in members]
-        unnamed = mine.unnamed or any(self._profile(one).unnamed for one in members)
+        pairs = [levels[known[one]] if one in known else self._compared(place, one) for one in members]
+        unnamed = any(self._facts[one] & _UNNAMED for one in (place, *members))
         return grade_compared(pairs, self._policy, unnamed=unnamed)
+
+    def _compared(self, place: int, other: int) -> Levels:
+        return compare(_profile_at(place), _profile_at(other), self._policy)

@@ -20,6 +20,8 @@ from local.empi.truth import Known
 SAME, POSSIBLE = 0.999, 0.5  # what its probability says is 99.9 % certain, and more likely than not
 _KEPT = 0.01  # pairs below are not asked for
 _EXACT = ("sex", "ssn", "phone")
+_TRAINED = (("birth_date",), ("given", "family"), ("phone",))
+_PREDICTED = (*_TRAINED, ("ssn",), ("email",), ("family", "postal_code"))
 
 
 def score_by_splink(records: Sequence[Known], threads: int = 2) -> Scored:
@@ -27,39 +29,52 @@ def score_by_splink(records: Sequence[Known], threads: int = 2) -> Scored:
     ModuleNotFoundError without the extra."""
     import duckdb  # type: ignore[import-not-found,unused-ignore]
     import pandas  # type: ignore[import-untyped,unused-ignore]
-    from splink import DuckDBAPI, Linker, SettingsCreator, block_on  # type: ignore[import-not-found,unused-ignore]
 
     started = time.process_time()
-    table = pandas.DataFrame([_row(place, record.profile) for place, record in enumerate(records)])
+    table = pandas.DataFrame([row_of(place, record.profile) for place, record in enumerate(records)])
     known = {name for name in table.columns if table[name].notna().any()}
     connection = duckdb.connect()
     connection.execute(f"SET threads = {threads}")
-    blockings = [
-        block_on(*columns)
-        for columns in (
-            ("birth_date",), ("given", "family"), ("phone",), ("ssn",), ("email",), ("family", "postal_code")
-        )
-        if known.issuperset(columns)
-    ]  # fmt: skip
+    linker = linker_of(connection, table, known)
+    train(linker, known)
+    found = predict(linker).as_pandas_dataframe()
+    pairs = list(zip(found["unique_id_l"], found["unique_id_r"], found["match_weight"], strict=True))
+    return Scored(
+        "Splink", pairs, same=weight_of(SAME), possible=weight_of(POSSIBLE), cpu=time.process_time() - started
+    )
+
+
+def linker_of(connection: Any, table: Any, known: set[str]) -> Any:
+    """Splink's Linker of a pandas table, or of one of the connection's by its name; `known` are the columns that hold
+    anything."""
+    from splink import DuckDBAPI, Linker, SettingsCreator  # type: ignore[import-not-found,unused-ignore]
+
     settings = SettingsCreator(
         link_type="dedupe_only", comparisons=_comparisons(known), retain_matching_columns=False,
-        blocking_rules_to_generate_predictions=blockings, max_iterations=20,
+        blocking_rules_to_generate_predictions=_blockings(_PREDICTED, known), max_iterations=20,
     )  # fmt: skip
-    linker = Linker(DuckDBAPI(connection).register(table), settings, log_level=logging.ERROR)
-    _train(linker, [rule for rule in (("birth_date",), ("given", "family"), ("phone",)) if known.issuperset(rule)])
-    found = linker.inference.predict(threshold_match_probability=_KEPT).as_pandas_dataframe()
-    pairs = list(zip(found["unique_id_l"], found["unique_id_r"], found["match_weight"], strict=True))
-    return Scored("Splink", pairs, same=_weight(SAME), possible=_weight(POSSIBLE), cpu=time.process_time() - started)
+    return Linker(DuckDBAPI(connection).register(table), settings, log_level=logging.ERROR)
 
 
-def _train(linker: Any, blockings: Sequence[tuple[str, ...]]) -> None:
+def train(linker: Any, known: set[str]) -> None:
     from splink import block_on
 
     certain = [block_on("given", "family", "birth_date")]
     linker.training.estimate_probability_two_random_records_match(certain, recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-    for columns in blockings:
-        linker.training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
+    for blocking in _blockings(_TRAINED, known):
+        linker.training.estimate_parameters_using_expectation_maximisation(blocking)
+
+
+def predict(linker: Any) -> Any:
+    """Splink's table of the pairs that are worth keeping."""
+    return linker.inference.predict(threshold_match_probability=_KEPT)
+
+
+def _blockings(rules: Sequence[tuple[str, ...]], known: set[str]) -> list[Any]:
+    from splink import block_on
+
+    return [block_on(*columns) for columns in rules if known.issuperset(columns)]
 
 
 def _comparisons(known: set[str]) -> list[Any]:
@@ -76,7 +91,8 @@ def _comparisons(known: set[str]) -> list[Any]:
     return [stock.get(name) or library.ExactMatch(name) for name in (*stock, *_EXACT) if name in known]
 
 
-def _row(place: int, p: Profile) -> dict[str, Any]:
+def row_of(place: int, p: Profile) -> dict[str, Any]:
+    """A record as a row of the table."""
     return {
         "unique_id": place,
         "given": p.given[0] if p.given else None,
@@ -91,5 +107,6 @@ def _row(place: int, p: Profile) -> dict[str, Any]:
     }
 
 
-def _weight(probability: float) -> float:
+def weight_of(probability: float) -> float:
+    """The match weight of a probability: log2 of its odds."""
     return math.log2(probability / (1 - probability))
