@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -258,6 +258,21 @@ class FakeFhirStore(_Fake):
         self._up()
         versions = self.history.get(reference)
         return copy.deepcopy(versions[-1]) if versions else None
+
+    def search(self, kind: str, tags: Sequence[str]) -> Iterator[Resource]:
+        self._up()
+        for resource in list(self.resources.values()):
+            own = {f"{tag.get('system', '')}|{tag['code']}" for tag in resource["meta"].get("tag", ())}
+            if resource["resourceType"] == kind and own & set(tags):
+                yield copy.deepcopy(resource)
+
+    def update(self, resource: Resource) -> bool:
+        self._up()
+        known = self.history.get(f"{resource['resourceType']}/{resource['id']}")
+        if known is None or known[-1]["meta"]["versionId"] != resource["meta"]["versionId"]:
+            return False
+        self._put(copy.deepcopy(resource))
+        return True
 
     def _put(self, resource: Resource) -> str:
         reference = f"{resource['resourceType']}/{resource['id']}"

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headwater.errors import Retry
-from headwater.model import Candidates, Decision, LinkEvent, Person
+from headwater.model import Candidates, Decision, LinkEvent, Move, Person
 from headwater.persons.history import events_of_save
 
 
@@ -29,6 +29,7 @@ class InMemoryPersonIndex:
         self.full: set[str] = set()
         self.answers: defaultdict[str, list[Decision]] = defaultdict(list)
         self.events: defaultdict[str, list[LinkEvent]] = defaultdict(list)
+        self.moves: dict[str, Move] = {}
         self.saves = 0
         self._limit = bucket_limit
         self._revisions: Counter[tuple[str, str]] = Counter()
@@ -125,6 +126,8 @@ class InMemoryPersonIndex:
             if event.version in (known.version for known in self.events[event.person_id]):
                 raise Retry("match.conflict")
             self.events[event.person_id].append(event)
+            if event.moves:
+                self.moves[event.name] = Move(event)
 
     def _file(self, person_id: str, key: str) -> None:
         if key in self.full:
@@ -134,3 +137,27 @@ class InMemoryPersonIndex:
         else:
             self.buckets[key].add(person_id)
         self._revisions["bucket", key] += 1
+
+
+class InMemoryMoves:
+    """`Moves` of an `InMemoryPersonIndex`."""
+
+    def __init__(self, index: InMemoryPersonIndex) -> None:
+        self._index = index
+
+    def list(self) -> Sequence[Move]:
+        return sorted(self._index.moves.values(), key=lambda move: move.event.at)
+
+    def begin(self, move: Move, at: str) -> None:
+        known = self._index.moves.get(move.event.name)
+        if known is not None and not known.since:
+            self._index.moves[move.event.name] = replace(known, since=at)
+
+    def end(self, move: Move) -> None:
+        name = move.event.name
+        if self._index.moves.pop(name, None) is None:
+            return
+        for person_id in (move.event.person_id, move.event.other):
+            person = self._index.persons[person_id]
+            self._index.persons[person_id] = replace(person, moving=person.moving - {name})
+            self._index._revisions["person", person_id] += 1

@@ -116,13 +116,15 @@ class Converted:
 class Matched:
     """The same resources, now about one certain person: the Patient is the golden one, references point to it.
 
-    `known_at` are the EHRs that have a record of this person, the sender among them.
+    `known_at` are the EHRs that have a record of this person, the sender among them. `sources` says of each resource
+    that refers to a Patient (`Observation/x`) which record it came from, by the record's code (`fhir.source`).
     """
 
     person_id: str
     link_version: int
     resources: tuple[Resource, ...]
     known_at: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------------------------------------- persons
@@ -176,7 +178,8 @@ class Person:
     """One human, and every EHR record linked to them. `version` grows with each change of the links.
 
     A person that was merged has no records and is `replaced_by` the one that has them now, which `replaces` it
-    (FHIR R4 patient.html#link).
+    (FHIR R4 patient.html#link). `moving` names the changes of links (`LinkEvent.name`) after which the FHIR store does
+    not yet show every fact at the person whose it is now; nothing is written back meanwhile.
     """
 
     id: str
@@ -184,6 +187,12 @@ class Person:
     records: tuple[SourceRecord, ...]
     replaced_by: str = ""
     replaces: tuple[str, ...] = ()
+    moving: frozenset[str] = frozenset()
+
+    @property
+    def change(self) -> str:
+        """The name of the change that made this version."""
+        return f"{self.id}#{self.version}"
 
 
 class LinkChange(StrEnum):
@@ -211,6 +220,25 @@ class LinkEvent:
     gained: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     other: str = ""
+
+    @property
+    def name(self) -> str:
+        """`Person.change` of the person as this change left it."""
+        return f"{self.person_id}#{self.version}"
+
+    @property
+    def moves(self) -> bool:
+        """Whether records came here from another person: what was stored about them has to follow."""
+        return bool(self.gained and self.other)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Facts that have to follow their records in the FHIR store. `since` is when somebody first set about it (ISO 8601
+    in UTC), empty before."""
+
+    event: LinkEvent
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)

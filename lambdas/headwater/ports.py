@@ -6,7 +6,7 @@ other side is throttled, slow or down, and nothing else for that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from headwater.model import (
     LinkEvent,
     MessageRecord,
     MessageState,
+    Move,
     Person,
     Proposal,
     ProposalState,
@@ -114,6 +115,21 @@ class PersonIndex(Protocol):
         """Every answer that was ever given on a record, the oldest first."""
 
 
+class Moves(Protocol):
+    """Changes of links that the FHIR store does not show yet. `PersonIndex` notes each with the change itself, so that
+    none is lost; every read is strongly consistent."""
+
+    def list(self) -> Sequence[Move]:
+        """All of them, the oldest first."""
+
+    def begin(self, move: Move, at: str) -> None:
+        """Note when somebody set about it (ISO 8601 in UTC); the first time stands."""
+
+    def end(self, move: Move) -> None:
+        """It is done: forget it, and take its name out of the `moving` of both persons, whole or not at all. Ending it
+        twice is harmless; raises Retry('match.conflict') when news of a person came in that moment."""
+
+
 class WorkList(Protocol):
     """Codes that wait for a mapping, for the interface analyst. Codes and systems only."""
 
@@ -143,6 +159,14 @@ class FhirStore(Protocol):
         references (`Patient/x/_history/2`). Raises Quarantine('store.invalid') with the store's diagnostics' paths."""
 
     def read(self, reference: str) -> Resource | None: ...
+
+    def search(self, kind: str, tags: Sequence[str]) -> Iterator[Resource]:
+        """Every resource of a type that has one of these tags (`system|code`), as far as the store's index knows: what
+        was written a moment ago may be missing, or be there as it was."""
+
+    def update(self, resource: Resource) -> bool:
+        """PUT it in the place of the version that its `meta.versionId` names and of no other (FHIR R4
+        http.html#concurrency); False, and nothing is changed, if there is another one by now. Raises as `transact`."""
 
 
 class Queue(Protocol):

@@ -48,6 +48,8 @@ class Page:
 def terms(resource: Resource) -> list[Term]:
     """What `resource` can be found by."""
     found = [Term(name, *token) for name, paths in _TOKENS.items() for token in _tokens(resource, paths)]
+    tags = resource.get("meta", {}).get("tag", ())
+    found += [Term("_tag", tag.get("system", ""), tag.get("code", "")) for tag in tags]
     for name, paths in _REFERENCES.items():
         for path in paths:
             kind, _, identity = _reference(resource.get(path)).rpartition("/")
@@ -98,7 +100,7 @@ def _clause(name: str, value: str) -> tuple[str, list[str]]:
         kind, _, identity = value.rpartition("/")
         return (term.format("t.second=? AND t.first=?"), [name, identity, kind]) if kind else (
             term.format("t.second=?"), [name, identity])  # fmt: skip
-    if name in _TOKENS:
+    if name in _TOKENS or name == "_tag":
         system, bar, code = value.rpartition("|")
         if not bar:
             return term.format("t.second=?"), [name, code]

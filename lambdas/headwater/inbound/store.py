@@ -6,10 +6,11 @@ store already has is left out, with what hangs on it, so that an old A01 does no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from headwater.fhir.source import with_source
 from headwater.model import Matched, Resource
 from headwater.ports import FhirStore, Inbox
 
@@ -18,7 +19,7 @@ _THREADS = ("Encounter", "DiagnosticReport")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is in the store now: the resources as written, their versioned references, and what was too old."""
+    """What is in the store now: the resources, their versioned references, and what was too old."""
 
     resources: tuple[Resource, ...]
     references: tuple[str, ...]
@@ -30,12 +31,18 @@ def store(matched: Matched, event_time: datetime, *, ehr: str, fhir: FhirStore, 
     threads = [reference_of(resource) for resource in matched.resources if resource["resourceType"] in _THREADS]
     stale = {thread for thread in threads if not inbox.advance(f"{ehr}|{thread}", event_time)}
     current = tuple(resource for resource in matched.resources if not _hangs_on(resource, stale, matched.resources))
-    references = tuple(fhir.transact(current))
+    references = tuple(fhir.transact([_tagged(resource, matched.sources) for resource in current]))
     return Stored(current, references, tuple(sorted(stale)))
 
 
 def reference_of(resource: Resource) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
+
+
+def _tagged(resource: Resource, sources: Mapping[str, str]) -> Resource:
+    """As it is written: with the record that it came from. Nobody else is told of it."""
+    code = sources.get(reference_of(resource), "")
+    return with_source(resource, code) if code else resource
 
 
 def _hangs_on(resource: Resource, stale: set[str], resources: Iterable[Resource]) -> bool:

@@ -7,6 +7,7 @@ whom at any time, or to take a merge back.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from headwater.model import Candidates, LinkChange, LinkEvent, Person
 
@@ -30,6 +31,12 @@ def events_of_save(
     if left is None:
         return (gained,)
     return gained, LinkEvent(left.id, left.version, change, at, by, reason, lost=(record_key,), other=person.id)
+
+
+def on_the_way(source: Person, target: Person) -> tuple[Person, Person]:
+    """Both persons of a change that took records from one to the other, with its name: the facts have yet to follow."""
+    name = target.change
+    return replace(source, moving=source.moving | {name}), replace(target, moving=target.moving | {name})
 
 
 def records_after(events: Iterable[LinkEvent]) -> frozenset[str]:

@@ -2,8 +2,8 @@
 
 Records move from person to person and are not rewritten, so that the golden Patients made of them are right at once. A
 merged person stays as a sign that points to the one that replaces it. Each change is one write with its line in both
-histories. What hung on a changed link (a proposal, an approval) is stopped by the write gate, which asks for the link
-each time (`outbound/gates/identity.py`).
+histories and a note of what has to follow in the FHIR store (`inbound/follow.py`). What hung on a changed link (a
+proposal, an approval) is stopped by the write gate, which asks for the link each time (`outbound/gates/identity.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import datetime
 from headwater.errors import Refuse, Retry
 from headwater.model import LinkChange, LinkEvent, Person, SourceRecord
 from headwater.persons.blocking import profile_keys
+from headwater.persons.history import on_the_way
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import profile_of
 from headwater.persons.steward import check_signed, known
@@ -99,8 +100,10 @@ class Links:
         arrived = (replace(record, retired=record.retired or retired) for record in moved)
         records = tuple(sorted((*target.records, *arrived), key=lambda record: record.key))
         after = _with_signs(
-            replace(source, version=source.version + 1, records=stay),
-            replace(target, version=target.version + 1, records=records),
+            *on_the_way(
+                replace(source, version=source.version + 1, records=stay),
+                replace(target, version=target.version + 1, records=records),
+            ),
             change,
         )
         keys = {source.id: self._keys(stay), target.id: self._keys(records)}

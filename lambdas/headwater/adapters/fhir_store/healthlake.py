@@ -7,8 +7,9 @@ https://docs.aws.amazon.com/healthlake/latest/devguide/managing-fhir-resources-b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, unquote
 
 import orjson
 import urllib3
@@ -20,6 +21,7 @@ from headwater.fhir.references import references
 from headwater.model import Resource
 
 MOST_ENTRIES = 100  # of a synchronous transaction; more is answered with 422
+_PAGE = 100  # HealthLake's most matches of one page
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]+/(?!\.+(/|$))[A-Za-z0-9.\-]{1,64}(/_history/[0-9]+)?")
 # A FHIRPath that only says where: no quotes, so no value can be in it.
 _PLACE = re.compile(r"[A-Za-z][\w.\[\]()]{0,199}", re.ASCII)
@@ -75,6 +77,33 @@ class HealthLakeFhirStore:
             raise _refusal(answer)
         return _read(answer)
 
+    def search(self, kind: str, tags: Sequence[str]) -> Iterator[Resource]:
+        """One GET a page of 100. HealthLake's index is about 20 s behind its writes.
+
+        https://docs.aws.amazon.com/healthlake/latest/devguide/reference-fhir-search-parameters.html
+        """
+        query = _query([("_tag", ",".join(tags)), ("_count", str(_PAGE))])
+        while query:
+            answer = self._call("GET", f"{kind}?{query}")
+            if answer.status != 200:
+                raise _refusal(answer)
+            page = _read(answer)
+            yield from (entry["resource"] for entry in page.get("entry", ()))
+            query = _next(page)
+
+    def update(self, resource: Resource) -> bool:
+        """One PUT with If-Match.
+
+        https://docs.aws.amazon.com/healthlake/latest/devguide/managing-fhir-resources-idempotency.html
+        """
+        name = f"{resource['resourceType']}/{resource['id']}"
+        answer = self._call("PUT", name, _without_version(resource), seen=resource["meta"]["versionId"])
+        if answer.status == 412:
+            return False
+        if answer.status not in {200, 201}:
+            raise _refusal(answer)
+        return True
+
     def _transact(self, resources: Sequence[Resource]) -> list[str]:
         names = [f"{resource['resourceType']}/{resource['id']}" for resource in resources]
         entries = [
@@ -89,7 +118,9 @@ class HealthLakeFhirStore:
             raise Retry("store.unavailable", hint=f"{len(names)} entries went, {len(written)} answers came")
         return [f"{name}/_history/{_version(entry['response'])}" for name, entry in zip(names, written, strict=True)]
 
-    def _call(self, method: str, path: str, body: Resource | None = None) -> urllib3.BaseHTTPResponse:
+    def _call(
+        self, method: str, path: str, body: Resource | None = None, *, seen: str = ""
+    ) -> urllib3.BaseHTTPResponse:
         url = self._endpoint + path
         payload = orjson.dumps(body) if body is not None else b""
         headers = {"Accept": "application/fhir+json"}
@@ -98,6 +129,8 @@ class HealthLakeFhirStore:
                 "Content-Type": "application/fhir+json",
                 "x-amzn-healthlake-fhir-validation-level": "strict",
             }
+        if seen:
+            headers["If-Match"] = f'W/"{seen}"'
         try:
             return self._http.request(
                 method, url, body=payload or None, headers=self._signed(method, url, payload, headers)
@@ -124,6 +157,25 @@ def _read(answer: urllib3.BaseHTTPResponse) -> Resource:
     except orjson.JSONDecodeError:
         raise Retry("store.unavailable", hint=f"HTTP {answer.status} without JSON") from None
     return body
+
+
+def _without_version(resource: Resource) -> Resource:
+    """As it is written: version and time are the store's to give."""
+    meta = {name: value for name, value in resource["meta"].items() if name not in {"versionId", "lastUpdated"}}
+    rest = {name: value for name, value in resource.items() if name != "meta"}
+    return {**rest, "meta": meta} if meta else rest
+
+
+def _query(parameters: Iterable[tuple[str, str]]) -> str:
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
+
+
+def _next(page: Resource) -> str:
+    """The query of the next page, else nothing. Its token ends in raw `=`, which must be encoded to be signed; the
+    address before it is not followed, so that what is signed goes to the store alone."""
+    url = next((link["url"] for link in page.get("link", ()) if link.get("relation") == "next"), "")
+    parameters = (one.partition("=") for one in url.partition("?")[2].split("&") if one)
+    return _query((unquote(name), unquote(value)) for name, _, value in parameters)
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse) -> HeadwaterError:

@@ -86,7 +86,7 @@ class DynamoDbPersonIndex:
             writes.append(self._link(record_key, person.id, note))
         if left is not None:
             writes.append(self._put_person(left, seen, note))
-        writes += map(self._put_event, events_of_save(person, record_key, seen, left))
+        writes += self._note_events(events_of_save(person, record_key, seen, left))
         writes += self._file(person.id, keys, note, recheck=not linked)
         self._write(writes)
 
@@ -114,7 +114,7 @@ class DynamoDbPersonIndex:
         """One transaction; a person is filed or taken out of a bucket by writing the bucket as a whole."""
         note = _noted(seen)
         writes = [self._put_person(person, seen, note) for person in persons]
-        writes += map(self._put_event, events)
+        writes += self._note_events(events)
         writes += [self._link(key, event.person_id, note) for event in events for key in event.gained]
         writes += self._refile(keys, note)
         if len(writes) > _MOST_WRITES:
@@ -194,8 +194,11 @@ class DynamoDbPersonIndex:
                 writes.append({"Put": self._here({"Item": row} | _unchanged(revision))})
         return writes
 
-    def _put_event(self, event: LinkEvent) -> dict[str, Any]:
-        return {"Put": self._here({"Item": rows.event_row(event), "ConditionExpression": "attribute_not_exists(pk)"})}
+    def _note_events(self, events: Iterable[LinkEvent]) -> list[dict[str, Any]]:
+        """Lines of the histories, and a note of what has to follow in the FHIR store (`moves.py` reads it)."""
+        events = list(events)
+        lines = [*map(rows.event_row, events), *(rows.move_row(event) for event in events if event.moves)]
+        return [{"Put": self._here({"Item": line} | _unchanged(0))} for line in lines]
 
     def _write(self, writes: Sequence[dict[str, Any]]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The rows of the single table: how persons, records, buckets and decisions are written as DynamoDB items.
+"""The rows of the single table: how persons, records, buckets, decisions and moves are written as DynamoDB items.
 
 Partition key `pk`, sort key `sk`. Every row that can change has `rev`, which counts its changes and is what `save`
 holds its conditions against. docs/empi.md draws the table and its access patterns.
@@ -15,9 +15,9 @@ from typing import Any
 import orjson
 
 from headwater.adapters.dynamodb_items import Item, pack
-from headwater.model import Decision, Identifier, LinkChange, LinkEvent, Person, SourceRecord, Traits
+from headwater.model import Decision, Identifier, LinkChange, LinkEvent, Move, Person, SourceRecord, Traits
 
-PERSON, RECORD, BUCKET = "person", "record", "bucket"
+PERSON, RECORD, BUCKET, MOVES = "person", "record", "bucket", "moves"
 
 
 def person_key(person_id: str) -> Item:
@@ -41,12 +41,18 @@ def event_key(person_id: str, version: int) -> Item:
     return pack({"pk": f"person#{person_id}", "sk": f"event#{version:06d}"})
 
 
+def move_key(name: str) -> Item:
+    """All moves lie together: there are few at a time, and whoever takes them up asks for all."""
+    return pack({"pk": MOVES, "sk": name})
+
+
 def person_row(person: Person, revision: int) -> Item:
     """A person in one item of some KB; DynamoDB takes 400 KB, some hundred records."""
     records = orjson.dumps([_record(record) for record in person.records])
     merged: dict[str, Any] = {"replaced_by": person.replaced_by} if person.replaced_by else {}
     merged |= {"replaces": list(person.replaces)} if person.replaces else {}
-    return person_key(person.id) | pack({"rev": revision, "version": person.version, "records": records, **merged})
+    row = person_key(person.id) | pack({"rev": revision, "version": person.version, "records": records, **merged})
+    return row | ({"moving": {"SS": sorted(person.moving)}} if person.moving else {})
 
 
 def person_of(row: Item) -> Person:
@@ -57,6 +63,7 @@ def person_of(row: Item) -> Person:
         records=tuple(_source_record(values) for values in records),
         replaced_by=row.get("replaced_by", {}).get("S", ""),
         replaces=tuple(each["S"] for each in row.get("replaces", {}).get("L", ())),
+        moving=frozenset(row.get("moving", {}).get("SS", ())),
     )
 
 
@@ -66,7 +73,19 @@ def bucket_row(pk: str, persons: Set[str], revision: int, *, full: bool) -> Item
 
 
 def event_row(event: LinkEvent) -> Item:
-    return event_key(event.person_id, event.version) | pack({"event": orjson.dumps(asdict(event)).decode()})
+    return event_key(event.person_id, event.version) | _event(event)
+
+
+def move_row(event: LinkEvent) -> Item:
+    return move_key(event.name) | _event(event)
+
+
+def move_of(row: Item) -> Move:
+    return Move(event_of(row), row.get("since", {}).get("S", ""))
+
+
+def _event(event: LinkEvent) -> Item:
+    return pack({"event": orjson.dumps(asdict(event)).decode()})
 
 
 def event_of(row: Item) -> LinkEvent:

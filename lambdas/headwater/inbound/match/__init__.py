@@ -2,7 +2,8 @@
 
 A record that is `known` is checked against itself, one that is `new` is compared with everyone who may be it, and an
 EMPI `outside` is asked instead where there is one. Then the Patient is replaced by the person's golden one, and what
-referred to it refers to the person; ids of other resources stay as they are.
+referred to it refers to the person; ids of other resources stay as they are. Which record each of them came from is
+kept beside them, because the person may turn out to be two, and two persons one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 
 from headwater.errors import Hold
 from headwater.fhir.references import rewrite_references
+from headwater.fhir.source import STATEMENTS, patients_of, source_code
 from headwater.inbound.match.known import news_of_known
 from headwater.inbound.match.merge import Merged, merged_by_ehr
 from headwater.inbound.match.new import first_seen
@@ -47,6 +49,7 @@ def match(
         link_version=merged.person.version,
         resources=_theirs(converted.resources, merged),
         known_at=frozenset(linked.ehr for linked in merged.person.records),
+        sources=_sources(converted.resources, record, merged),
     )
 
 
@@ -68,15 +71,30 @@ def _person(record: SourceRecord, index: PersonIndex, policy: MatchingPolicy, em
 
 def _theirs(resources: Iterable[Resource], merged: Merged) -> tuple[Resource, ...]:
     """The resources with the golden Patients in the places of the records', and every reference to them moved. A
-    Patient that the message replaces is the person that it was until now; if it was nobody else, it is not there."""
+    Patient that the message replaces is the person that it was until now; if it was nobody else, it is not there. What
+    is told of such a Patient is told of the person that is left; a statement names those that it was made of."""
     golden: dict[str, Resource] = {}
-    moved: dict[str, str] = {}
+    named: dict[str, str] = {}
     others = []
     for resource in resources:
         if resource["resourceType"] == "Patient":
             person = merged.until_now.get(resource["id"], merged.person)
             golden.setdefault(person.id, golden_patient(person))
-            moved[f"Patient/{resource['id']}"] = f"Patient/{person.id}"
+            named[f"Patient/{resource['id']}"] = f"Patient/{person.id}"
         else:
             others.append(resource)
-    return (*golden.values(), *(rewrite_references(one, moved) for one in others))
+    left = dict.fromkeys(named, f"Patient/{merged.person.id}")
+    told = (rewrite_references(one, named if one["resourceType"] in STATEMENTS else left) for one in others)
+    return (*golden.values(), *told)
+
+
+def _sources(resources: Iterable[Resource], record: SourceRecord, merged: Merged) -> dict[str, str]:
+    """Of each resource that refers to a Patient, the code of the record that the Patient is: the message's own, or one
+    that it replaces."""
+    own = source_code(record.key)
+    replaced = {f"Patient/{local_id}": source_code(key) for local_id, key in merged.keys.items()}
+    return {
+        f"{one['resourceType']}/{one['id']}": replaced.get(patients[0], own)
+        for one in resources
+        if one["resourceType"] not in STATEMENTS and (patients := patients_of(one))
+    }

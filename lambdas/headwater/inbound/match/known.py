@@ -11,6 +11,7 @@ from headwater.inbound.match.record import decided, linked_to, person_id_of, sai
 from headwater.model import Candidates, Decision, Person, SourceRecord, Verdict
 from headwater.persons.golden import renewed
 from headwater.persons.grade import still_same
+from headwater.persons.history import on_the_way
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.traits import traits_of
 from headwater.ports import PersonIndex
@@ -33,8 +34,8 @@ def news_of_known(
     checked = still_same(linked.traits, record.traits, policy)
     if decision and decision.link_to != known.id and (decision.link_to or known.id in decision.apart_from):
         newest = _newest(linked, record) if checked.verdict is Verdict.SAME else record
-        person = _moved_to(newest, seen, decision)
-        index.save(person, record_key=record.key, keys=keys, seen=seen, left=_without(known, record))
+        left, person = on_the_way(_without(known, record), _moved_to(newest, seen, decision))
+        index.save(person, record_key=record.key, keys=keys, seen=seen, left=left)
         return person
     if checked.verdict is Verdict.SAME:
         seen = replace(seen, decision=None)  # not needed, so it stays open

@@ -20,11 +20,12 @@ from headwater.ports import PersonIndex
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The person of a message and, by the id of the replaced Patient in the message, the persons that it was until now:
-    signs of a merge, or persons that have other records left."""
+    """The person of a message and, by the id of the replaced Patient in the message, the persons that it was until now
+    (signs of a merge, or persons that have other records left) and the keys of the replaced records."""
 
     person: Person
     until_now: Mapping[str, Person] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def merged_by_ehr(
@@ -33,8 +34,9 @@ def merged_by_ehr(
     """What the EHR says of its own numbers (HL7 v2 ADT^A40): those that the message replaces are this person's now, and
     are used no more. A number that nobody has heard of is nobody's yet."""
     until_now: dict[str, Person] = {}
+    replaced = dict(_replaced(converted, record, policy))
     signed = Signed(record.ehr, converted.event_time, converted.kind)
-    for local_id, key in _replaced(converted, record, policy):
+    for local_id, key in replaced.items():
         seen = index.find(key, [])
         if seen.known is None:
             continue
@@ -46,7 +48,7 @@ def merged_by_ehr(
         elif not theirs.retired:
             person = with_record(seen.known, replace(theirs, retired=True))
             index.save(person, record_key=key, keys=[], seen=seen)
-    return Merged(person, until_now)
+    return Merged(person, until_now, replaced)
 
 
 def _replaced(converted: Converted, record: SourceRecord, policy: MatchingPolicy) -> Iterator[tuple[str, str]]:
