@@ -10,11 +10,12 @@ from typing import Any
 
 from headwater.persons.policy import WEIGHTS, load_policy
 from local.cli import empi_bench, empi_match, empi_relink, empi_steward
+from local.cli.bar import Bar
 from local.cli.empi_bench import EXTRA, one_set
 from local.cli.options import MAPPINGS
 from local.empi import train
 from local.empi.patients import write_people
-from local.empi.population import population
+from local.empi.population import Population
 from local.empi.truth import Known
 
 
@@ -46,9 +47,10 @@ def add(commands: Any) -> None:
 
 
 def people_(options: argparse.Namespace) -> int:
-    records, updates = population(options.seed, options.people, load_policy(options.mappings))
-    write_people(options.out, records, updates)
-    print(f"{len(records)} records and {len(updates)} updates in {options.out}")
+    made, bar = Population(options.seed, options.people, load_policy(options.mappings)), Bar()
+    told = made.records(lambda done: bar("people", done, options.people))
+    records, updates = write_people(options.out, told, made.updates())
+    print(f"\n{records} records and {updates} updates in {options.out}")
     return 0
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import headwater.persons
 from headwater.persons.policy import load_policy
+from local.cli.bar import Bar
 from local.cli.empi_bench import EXTRA
 from local.cli.options import MAPPINGS
 from local.empi import batch
@@ -68,7 +69,7 @@ def match_(options: argparse.Namespace) -> int:
 
 
 def _batch(options: argparse.Namespace, files: Sequence[Path], work: Path) -> None:
-    bar, started = _Bar(), time.monotonic()
+    bar, started = Bar(), time.monotonic()
     with MemoryWatch() as memory:
 
         def tell(what: str, done: int, of: int) -> None:
@@ -107,21 +108,6 @@ def _work(options: argparse.Namespace, files: Sequence[Path]) -> Iterator[Path]:
     work.mkdir(parents=True, exist_ok=True)
     yield work
     shutil.rmtree(work)
-
-
-class _Bar:
-    """One line on the terminal, rewritten; on anything else a line every tenth."""
-
-    def __init__(self) -> None:
-        self._said = ""
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        filled = f"[{'#' * (30 * done // of):30}] {done / of:4.0%}"
-        if sys.stderr.isatty():
-            print(f"\r{what:26} {filled:50}", end="", file=sys.stderr, flush=True)
-        elif (tenth := f"{what} {10 * done // of}") != self._said:
-            self._said = tenth
-            print(f"{what:26} {filled}", file=sys.stderr, flush=True)
 
 
 def _write(found: Matches, out: Path) -> None:

@@ -35,6 +35,7 @@ class MemoryWatch:
         self._look()
 
     def _watch(self) -> None:
+        self._look()
         while not self._end.wait(_EVERY):
             self._look()
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TextIO
 
 from headwater.model import Identifier, Resource, Traits
 from headwater.persons.traits import US_SSN
@@ -40,23 +42,31 @@ def patient_of(traits: Traits, record_id: str) -> Resource:
     return _stated(patient)
 
 
-def write_people(folder: Path, records: Sequence[Known], updates: Sequence[Update]) -> None:
-    """The records as a folder (`local/empi/truth.py` reads it): NDJSON by source, truth.csv, updates."""
+def write_people(folder: Path, records: Iterable[Known], updates: Iterable[Update]) -> tuple[int, int]:
+    """The records as a folder (`local/empi/truth.py` reads it): NDJSON by source, truth.csv, updates. Gives how many of
+    both; asks for the updates when it has all records, and keeps none of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for source in dict.fromkeys(record.source for record in records):
-        lines = (json.dumps(patient_of(one.traits, one.id)) for one in records if one.source == source)
-        (folder / f"{source}.ndjson").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
+    with ExitStack() as files:
+
+        def opened(name: str) -> TextIO:
+            return files.enter_context((folder / name).open("w", encoding="utf-8", newline=""))
+
+        sources: dict[str, TextIO] = {}
+        table, count = csv.writer(opened("truth.csv")), 0
         table.writerow(_TRUTH)
         for one in records:
+            into = sources.get(one.source) or sources.setdefault(one.source, opened(f"{one.source}.ndjson"))
+            into.write(f"{json.dumps(patient_of(one.traits, one.id))}\n")
             table.writerow((one.id, one.source, one.person, one.household, one.group, "|".join(sorted(one.kinds))))
-    pairs = ({"old": patient_of(one.old, "old"), "new": patient_of(one.new, "new")} for one in updates)
-    (folder / "updates.ndjson").write_text("".join(f"{json.dumps(pair)}\n" for pair in pairs), encoding="utf-8")
-    with (folder / "updates_truth.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("label", "other_kind"))
-        table.writerows(("overlay", one.overlay) if one.overlay else ("same", "") for one in updates)
+            count += 1
+        pairs, labels, changed = opened("updates.ndjson"), csv.writer(opened("updates_truth.csv")), 0
+        labels.writerow(("label", "other_kind"))
+        for update in updates:
+            pair = {"old": patient_of(update.old, "old"), "new": patient_of(update.new, "new")}
+            pairs.write(f"{json.dumps(pair)}\n")
+            labels.writerow(("overlay", update.overlay) if update.overlay else ("same", ""))
+            changed += 1
+    return count, changed
 
 
 def _identifier(one: Identifier) -> Resource:

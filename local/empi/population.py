@@ -75,23 +75,42 @@ class Human:
 
 
 def population(seed: int, people: int, policy: MatchingPolicy) -> tuple[list[Known], list[Update]]:
-    """The records of so many people in a random order, and updates of hospital records, a fifth of them overlays."""
-    chance = random.Random(f"headwater population {seed}")
-    humans = _Town(chance).people(people)
-    records: list[Known] = []
-    hospital: list[tuple[Human, Traits]] = []
-    for human in humans:
-        held = [source for source in SOURCES if chance.random() < source.holds] or [SOURCES[0]]
-        for source in held:
-            for _ in range(2 if chance.random() < source.twice else 1):
-                traits, kinds = _as_known_to(source, human, f"{len(records):07d}", policy, chance)
-                records.append(
-                    Known(f"{source.name}-{len(records)}", source.name, human.id, human.household, human.group,
-                          frozenset(kinds), traits, profile_of(traits, policy))
-                )  # fmt: skip
-                if source is SOURCES[0]:
-                    hospital.append((human, traits))
-    return records, list(_updates(humans, hospital, policy, chance))
+    """The records of so many people in the order of the people, and updates of hospital records, a fifth of them
+    overlays."""
+    made = Population(seed, people, policy)
+    return list(made.records()), list(made.updates())
+
+
+class Population:
+    """So many people, and their records one after the other, for more than memory would hold."""
+
+    def __init__(self, seed: int, people: int, policy: MatchingPolicy) -> None:
+        self._chance = random.Random(f"headwater population {seed}")
+        self._policy = policy
+        self._humans = _Town(self._chance).people(people)
+        self._hospital: list[tuple[Human, Traits]] = []
+
+    def records(self, tell: Callable[[int], None] | None = None) -> Iterator[Known]:
+        """To be asked for once; `tell` hears how many people are done."""
+        chance, count = self._chance, 0
+        for done, human in enumerate(self._humans, 1):
+            held = [source for source in SOURCES if chance.random() < source.holds] or [SOURCES[0]]
+            for source in held:
+                for _ in range(2 if chance.random() < source.twice else 1):
+                    traits, kinds = _as_known_to(source, human, f"{count:07d}", self._policy, chance)
+                    if source is SOURCES[0]:
+                        self._hospital.append((human, traits))
+                    yield Known(
+                        f"{source.name}-{count}", source.name, human.id, human.household, human.group,
+                        frozenset(kinds), traits, profile_of(traits, self._policy),
+                    )  # fmt: skip
+                    count += 1
+            if tell:
+                tell(done)
+
+    def updates(self) -> Iterator[Update]:
+        """Of records that were made."""
+        return _updates(self._humans, self._hospital, self._policy, self._chance)
 
 
 class _Town:
