@@ -5,7 +5,7 @@ A FHIR resource is a `Resource`, a plain dict as parsed from JSON, so that `Any`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -14,6 +14,22 @@ from typing import Any
 Resource = dict[str, Any]
 
 # --------------------------------------------------------------------------------------------------------- inbound
+
+
+class Numbered:
+    """What a format gives to templates that ask for parts by number, `.5`: `part(5)` is that part, None if it is not
+    there or says nothing. Templates ask so often that it had better be a method of a dict."""
+
+    __slots__ = ("part",)
+
+    def __init__(self, part: Callable[[int], Any]) -> None:
+        self.part = part
+
+    def lookup(self, name: str | int) -> Any:
+        """The part of that number; None if it is no number."""
+        if isinstance(name, int):
+            return self.part(name)
+        return self.part(int(name)) if name.isascii() and name.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True)

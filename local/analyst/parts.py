@@ -77,9 +77,8 @@ class Hl7v2:
 
     def _fields(self, segment: Segment, name: str, row: int) -> Iterator[Part]:
         for number in range(3 if segment.id == "MSH" else 1, len(segment.raws)):
-            raw = segment.raws[number]
-            if not self._encoding.is_empty(raw):
-                key = row, number
+            if segment.part(number) is not None:
+                key, raw = (row, number), segment.raws[number]
                 yield Part(f"{name}-{number}", key, tuple(self._components(raw, f"{name}-{number}", key)))
 
     def _components(self, raw: str, name: str, key: Key) -> Iterator[Part]:
@@ -91,7 +90,7 @@ class Hl7v2:
                 parts = self._split(component, self._encoding.subcomponent)
                 inner = f"{outer}.{place + 1}" if len(components) > 1 or len(parts) > 1 else outer
                 for last, text in enumerate(parts):
-                    if text.strip() and not self._encoding.is_empty(text):
+                    if self._encoding.text(text).strip():
                         full = f"{inner}.{last + 1}" if len(parts) > 1 else inner
                         yield Part(full, (*key, number, place, last))
 

@@ -111,7 +111,7 @@ class TracingEngine(Engine):
 
     def build(self, name: str, variables: Mapping[str, Any]) -> Any:
         out = Tracer()
-        state = self.dialect.state(self.limits, self)
+        state = self.dialect.state(self.limits, self, variables)
         self.function(name, VALUE)(state, dict(variables), out)
         try:
             return Reader(*_collapsed(out)).value()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headwater.errors import Quarantine
 from headwater.formats.hl7v2 import Message, Segment, parse, split_batch, times
-from headwater.formats.hl7v2.parts import Field
+from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, whole_text
 
 EASTERN = ZoneInfo("America/New_York")
 HEADER = "MSH|^~\\&|LAB|NORTH|HUB|EAST|20250711083000||ORU^R01^ORU_R01|C-1|P|2.5.1"
@@ -21,29 +21,29 @@ def read(*segments: str, header: str = HEADER, end: str = "\r") -> Message:
     return parse(end.join((header, *segments)).encode(), EASTERN)
 
 
-def field(message: Message, segment: str, number: int) -> Field:
+def field(message: Message, segment: str, number: int) -> Part:
     found = message.lookup(segment)
     assert isinstance(found, Segment)
-    value = found.field(number)
+    value = found.part(number)
     assert value is not None
     return value
 
 
 def text_of(escaped: str) -> str:
-    return field(read(f"OBX|1|TX|N||{escaped}"), "OBX", 5).text
+    return whole_text(field(read(f"OBX|1|TX|N||{escaped}"), "OBX", 5))
 
 
 def test_numbers_count_as_in_the_standard() -> None:
     message = read("PID|1||A1^^^MAIN&2.16.840.1.113883.19.5&ISO^MR~B2^^^OLD^MR||Rivera^Ana^Maria")
     identifiers = field(message, "PID", 3)
     assert str(identifiers) == "A1"
-    assert [str(one) for one in identifiers] == ["A1", "B2"]
-    authority = identifiers.part(4)
-    assert authority is not None
+    assert [str(one) for one in repetitions(identifiers)] == ["A1", "B2"]
+    authority = part(identifiers, 4)
+    assert isinstance(authority, Parts)
     assert [authority.lookup(number) for number in (1, "2", 3, 4)] == ["MAIN", "2.16.840.1.113883.19.5", "ISO", None]
-    assert field(message, "MSH", 1).text == "|"
-    assert field(message, "MSH", 2).text == "^~\\&"
-    assert field(message, "MSH", 9).lookup(2) == "R01"
+    assert field(message, "MSH", 1) == "|"
+    assert field(message, "MSH", 2) == "^~\\&"
+    assert part(field(message, "MSH", 9), 2) == "R01"
 
 
 def test_the_header_names_type_trigger_structure_and_id() -> None:
@@ -60,7 +60,7 @@ def test_any_line_end_ends_a_segment(end: str) -> None:
 def test_what_is_empty_reads_as_nothing(raw: str) -> None:
     segment = read(f"PID|1|{raw}|x").lookup("PID")
     assert isinstance(segment, Segment)
-    assert segment.field(2) is None
+    assert segment.part(2) is None
 
 
 def test_a_header_without_delimiters_is_refused_with_its_place() -> None:
@@ -80,20 +80,18 @@ def test_an_explicit_null_is_told_apart_from_silence() -> None:
 
 def test_a_null_component_is_no_text() -> None:
     name = field(read('PID|1||A1||Doe^Jane^""'), "PID", 5)
-    assert name.part(3) is None
-    assert name.lookup(2) == "Jane"
+    assert part(name, 3) is None
+    assert part(name, 2) == "Jane"
 
 
 def test_empty_repetitions_are_left_out() -> None:
-    assert [str(one) for one in field(read("PID|~a~~b~"), "PID", 1)] == ["a", "b"]
+    assert [str(one) for one in repetitions(field(read("PID|~a~~b~"), "PID", 1))] == ["a", "b"]
 
 
 def test_own_delimiters_are_used() -> None:
     message = parse(b"MSH$%*!@$LAB$N$H$E$20250711$$ADT%A01$7$P$2.3\rPID$1$$A1%%%M@1.2@ISO$$D!T!oe%J", EASTERN)
-    assert field(message, "PID", 5).lookup(1) == "D@oe"
-    authority = field(message, "PID", 3).part(4)
-    assert authority is not None
-    assert authority.lookup(2) == "1.2"
+    assert part(field(message, "PID", 5), 1) == "D@oe"
+    assert part(part(field(message, "PID", 3), 4), 2) == "1.2"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +116,7 @@ def test_escape_sequences(escaped: str, meant: str) -> None:
 
 def test_a_line_break_inside_a_text_stays_in_its_field() -> None:
     message = read("OBX|1|TX|N||first line\nsecond | line|u", "NTE|1||x")
-    assert field(message, "OBX", 5).text == "first line\nsecond"
+    assert whole_text(field(message, "OBX", 5)) == "first line\nsecond"
     assert [segment.id for segment in message] == ["MSH", "OBX", "NTE"]
 
 
@@ -142,7 +140,7 @@ def test_a_line_break_inside_a_text_stays_in_its_field() -> None:
 def test_character_sets(declared: str, codec: str, guessed: bool) -> None:
     body = f"{HEADER}||||||{declared}\rPID|1||A1||Müller^Zoë".encode(codec)
     message = parse(body, EASTERN)
-    assert field(message, "PID", 5).lookup(1) == "Müller"
+    assert part(field(message, "PID", 5), 1) == "Müller"
     assert message.charset_guessed is guessed
 
 
@@ -218,7 +216,7 @@ def test_what_no_template_read_is_named_once() -> None:
     message = read("OBX|1|NM|718-7||13.2|g/dL", "OBX|2|NM|4544-3||39|%")
     for segment in message.all("OBX"):
         for number in (1, 2, 3):
-            segment.field(number)
+            segment.part(number)
     unread = message.unread()
     assert [place for place in unread if place.startswith("OBX")] == ["OBX-5", "OBX-6"]
     assert "MSH-9" not in unread
@@ -299,9 +297,9 @@ def test_any_bytes_are_read_or_refused_but_never_crash(body: bytes) -> None:
         assert message.type
         for segment in message:
             for number in range(1, len(segment.raws)):
-                value = segment.field(number)
-                for part in value or ():
-                    assert isinstance(f"{part}{part.text}{part.lookup(1)}", str)
+                value = segment.part(number)
+                for one in repetitions(value):
+                    assert isinstance(f"{one}{whole_text(one)}{part(one, 1)}", str)
         assert message.event_time is None or message.event_time.tzinfo
         assert message.unread() == ()
 

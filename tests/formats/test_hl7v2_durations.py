@@ -10,14 +10,19 @@ from headwater.formats.hl7v2 import Segment, parse
 from headwater.formats.hl7v2.durations import FILTERS
 from headwater.formats.hl7v2.events import structure_of
 from headwater.formats.hl7v2.values import FILTERS as VALUES
+from headwater.templates.limits import Limits
+from headwater.templates.runtime import State
 
 HEADER = "MSH|^~\\&|LAB|NORTH|HUB|EAST|20250711083000||ORU^R01^ORU_R01|C-1|P|2.5.1"
+
+
+STATE = State(Limits(), None, {"message": parse(HEADER.encode(), ZoneInfo("America/New_York"))})
 
 
 def value(sent: str) -> object:
     segment = parse(f"{HEADER}\rZZZ|{sent}".encode(), ZoneInfo("America/New_York")).lookup("ZZZ")
     assert isinstance(segment, Segment)
-    return segment.field(1)
+    return segment.part(1)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +42,12 @@ def value(sent: str) -> object:
     ],
 )
 def test_an_end_is_as_precise_as_the_start(start: str, amount: str | None, unit: str | None, end: str | None) -> None:
-    assert FILTERS["after"](value(start), amount, unit) == end
+    assert FILTERS["after"](STATE, value(start), amount, unit) == end
 
 
 def test_a_start_is_before_its_end() -> None:
-    assert FILTERS["before"](value("20250711083000"), "1", "wk") == "2025-07-04T08:30:00-04:00"
-    assert FILTERS["before"]("2025-07-11T08:30:00Z", "90", "s") == "2025-07-11T08:28:30Z"
+    assert FILTERS["before"](STATE, value("20250711083000"), "1", "wk") == "2025-07-04T08:30:00-04:00"
+    assert FILTERS["before"](STATE, "2025-07-11T08:30:00Z", "90", "s") == "2025-07-11T08:28:30Z"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ class Engine:
         linked = self._linked(name, tuple(sorted(variables)))
         if linked is not None:
             try:
-                return self._run(lambda: linked.function(self.dialect.state(self.limits, self), dict(variables)))
+                state = self.dialect.state(self.limits, self, variables)
+                return self._run(lambda: linked.function(state, dict(variables)))
             except Unbuildable:
                 pass
         return self.dialect.read(self.write(name, variables, VALUE), name)
@@ -91,7 +92,7 @@ class Engine:
 
     def _written(self, name: str, variables: Mapping[str, Any], mode: str) -> str:
         out: list[str] = []
-        state = self.dialect.state(self.limits, self)
+        state = self.dialect.state(self.limits, self, variables)
         self.function(name, mode)(state, dict(variables), out)
         return state.join(out)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from json.encoder import encode_basestring
+from types import MappingProxyType
 from typing import Any
 
 from headwater.templates.errors import MISSING, FilterError, LimitReached, TemplateError
@@ -31,13 +32,14 @@ class Json(str):
 
 
 class State(Meter):
-    """One render: its limits, and the engine that finds partials."""
+    """One render: its limits, the engine that finds partials, and the variables that the root was given."""
 
-    __slots__ = ("engine",)
+    __slots__ = ("engine", "given")
 
-    def __init__(self, limits: Limits, engine: Any) -> None:
+    def __init__(self, limits: Limits, engine: Any, given: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__(limits)
         self.engine = engine
+        self.given = given
 
     def partial(self, name: Any, mode: str) -> Any:
         """The compiled function of a template that is named by a value, which an error must not repeat."""
@@ -110,8 +112,8 @@ def _member_of_dict(value: dict[Any, Any], key: Any) -> Any:
 def _member_of_sequence(value: Sequence[Any], key: Any) -> Any:
     if key == "size":
         return len(value)
-    if isinstance(value, str):
-        return None
+    if isinstance(value, str):  # a part of a message that has no parts is a text
+        return value if key in (1, "text") else None
     if key == "first":
         key = 0
     elif key == "last":

@@ -8,17 +8,15 @@ from __future__ import annotations
 from headwater.formats.hl7v2.framing import split_batch, unframe
 from headwater.formats.hl7v2.message import Group, Message
 from headwater.formats.hl7v2.parse import parse
-from headwater.formats.hl7v2.parts import Component, Encoding, Field, Repetition, Segment, Value
+from headwater.formats.hl7v2.parts import Encoding, Part, Parts, Segment
 
 __all__ = [
-    "Component",
     "Encoding",
-    "Field",
     "Group",
     "Message",
-    "Repetition",
+    "Part",
+    "Parts",
     "Segment",
-    "Value",
     "parse",
     "split_batch",
     "unframe",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headwater.formats.codes import CodeMaps, Coding
-from headwater.formats.hl7v2.parts import Value, text_of
+from headwater.formats.hl7v2.parts import Parts, part, text_of, whole_text
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
@@ -77,11 +77,11 @@ class Codings:
 
         Many senders write m^2 or 10^3 and do not escape the caret: then the whole field is the unit.
         """
-        if not isinstance(value, Value):
+        whole = whole_text(value).strip()
+        if not whole:
             return None
-        whole = value.text.strip()
         mapped = self._codes.find("units", whole)
-        code, display, system = (text_of(value.lookup(number)) for number in (1, 2, 3))
+        code, display, system = (text_of(part(value, number)) for number in (1, 2, 3))
         if mapped or (display[:1].isdigit() and not system):
             return {"unit": whole, "code": mapped["code"] if mapped else ""}
         mapped = self.coding(value, "units")
@@ -117,13 +117,13 @@ class Codings:
 def _triplets(value: Any) -> Sequence[Triplet]:
     """Code, display, system and version, up to three times: components 1-3 and 7, 4-6 and 8, 10-12 and 13 of a CWE
     (chapter 2A.13). In a component that is a CWE they are subcomponents."""
-    if not isinstance(value, Value):
+    if not isinstance(value, Parts):
         return [(code, "", "", "")] if (code := " ".join(text_of(value).split())) else []
-    part = value.part
+    said = value.part
     found = []
     for start, version in ((1, 7), (4, 8), (10, 13)):
-        first = part(start)
+        first = said(start)
         if first is not None:
             code = " ".join(str(first).split())
-            found.append((code, text_of(part(start + 1)), text_of(part(start + 2)), text_of(part(version))))
+            found.append((code, text_of(said(start + 1)), text_of(said(start + 2)), text_of(said(version))))
     return found

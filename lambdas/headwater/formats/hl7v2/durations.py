@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from headwater.formats.hl7v2 import times
-from headwater.formats.hl7v2.parts import Value, text_of
-from headwater.formats.hl7v2.values import quantity
+from headwater.formats.hl7v2.parts import text_of
+from headwater.formats.hl7v2.values import quantity, zone_of
 
 # Units of time as senders write them (UCUM's, the letters of TQ-3 in HL7 v2.5.1 chapter 4.3.3, and words) to FHIR's
 # (units-of-time), and to seconds where they always are as many.
@@ -44,23 +44,23 @@ def _minutes(amount: Any, unit: Any = "") -> int | None:
     return round(seconds / 60) or None if seconds and seconds < _LONGEST else None
 
 
-def _after(value: Any, amount: Any, unit: Any = "") -> str | None:
+def _after(state: Any, value: Any, amount: Any, unit: Any = "") -> str | None:
     """FHIR dateTime `amount` units after `value` (a part of a message, or a FHIR dateTime), to its precision; the time
     itself when the amount is none. A day plus hours is not known."""
-    return _moved(value, amount, unit, forward=True)
+    return _moved(state, value, amount, unit, forward=True)
 
 
-def _before(value: Any, amount: Any, unit: Any = "") -> str | None:
+def _before(state: Any, value: Any, amount: Any, unit: Any = "") -> str | None:
     """FHIR dateTime `amount` units before `value`; see `after`."""
-    return _moved(value, amount, unit, forward=False)
+    return _moved(state, value, amount, unit, forward=False)
 
 
-def _moved(value: Any, amount: Any, unit: Any, *, forward: bool) -> str | None:
+def _moved(state: Any, value: Any, amount: Any, unit: Any, *, forward: bool) -> str | None:
     moment = times.read(text_of(value))
     if moment is None:
         return None
     seconds = _seconds(amount, unit) if amount is not None else 0
-    zone = moment.zone or (value.zone if isinstance(value, Value) else None)
+    zone = moment.zone or zone_of(state)
     if seconds is None or (seconds and len(moment.parts) < 5 and (seconds % 86400 or len(moment.parts) < 3)):
         return None
     try:

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from headwater.formats.hl7v2.message import Group
-from headwater.formats.hl7v2.parts import Segment, text_of
+from headwater.formats.hl7v2.parts import Segment, repetitions, text_of, whole_text
 
 _LINES = frozenset({"TX", "FT", "ST"})
 _OF_AN_OBX = frozenset(
@@ -44,8 +44,7 @@ def _results(value: Any) -> Sequence[Group]:
     for group in _group(value).groups("OBX"):
         obx, *behind = group.segments
         own = [obx, *takewhile(_is_of_an_obx, behind)]
-        code = obx.field(3)
-        key = (code.text if code else "", text_of(obx.field(4)))
+        key = (whole_text(obx.part(3)), text_of(obx.part(4)))
         if results and results[-1].key == key and _is_line(obx) and _is_line(results[-1].segments[0]):
             results[-1] = Result([*results[-1].segments, *own], key, results[-1].occurrence)
             continue
@@ -59,7 +58,7 @@ def _is_of_an_obx(segment: Segment) -> bool:
 
 
 def _is_line(obx: Segment) -> bool:
-    return text_of(obx.field(2)) in _LINES
+    return text_of(obx.part(2)) in _LINES
 
 
 class Result(Group):
@@ -84,4 +83,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "head": _head,
     "tail": _tail,
     "results": _results,
+    "repetitions": repetitions,
 }

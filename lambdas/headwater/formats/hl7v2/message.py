@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from headwater.formats.hl7v2 import times
-from headwater.formats.hl7v2.parts import Encoding, Segment
+from headwater.formats.hl7v2.parts import Encoding, Segment, part, text_of
 
 # Versions, acknowledgement modes, character set, set ids (chapter 2.15.9; the first field of most segments).
 _ABOUT_THE_MESSAGE = frozenset(
@@ -117,7 +117,7 @@ class Message(Group):
         """MSH-9.2, for example R01; of EVN-1 where the header does not say it."""
         event = self.lookup("EVN")
         said = self._header_text(9, 2)
-        return said or (str(event.field(1) or "") if isinstance(event, Segment) else "")
+        return said or (text_of(event.part(1)) if isinstance(event, Segment) else "")
 
     @property
     def structure(self) -> str:
@@ -139,7 +139,7 @@ class Message(Group):
     def event_time(self) -> datetime | None:
         """When it happened: EVN-2 (or EVN-6, when that is said), else when the message was made."""
         event = self.lookup("EVN")
-        recorded = times.read(str(event.field(2) or "")) if isinstance(event, Segment) else None
+        recorded = times.read(text_of(event.part(2))) if isinstance(event, Segment) else None
         return recorded.aware(self.encoding.zone) if recorded else self.sent_at
 
     def lookup(self, name: str | int) -> object:
@@ -162,5 +162,4 @@ class Message(Group):
         return tuple(found)
 
     def _header_text(self, field: int, component: int) -> str:
-        value = self.header.field(field)
-        return str(value.part(component) or "") if value else ""
+        return text_of(part(self.header.part(field), component))

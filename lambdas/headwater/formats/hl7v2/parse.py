@@ -30,18 +30,8 @@ def parse(body: bytes, zone: tzinfo) -> Message:
     lines = _lines(decoded.value.lstrip("\ufeff\r\n \t"))
     header = lines[0]
     encoding = _encoding(header, decoded.charset, zone)
-    segments = _segments(lines, encoding)
-    header_segment = segments[0]
-    sent = header_segment.raws[7] if len(header_segment.raws) > 7 else ""
-    moment = times.read(sent.split(encoding.component)[0])
-    if moment and moment.zone:
-        encoding = Encoding(
-            encoding.field, encoding.component, encoding.repetition, encoding.escape, encoding.subcomponent,
-            encoding.charset, moment.zone, encoding.blank,
-        )  # fmt: skip
-        for segment in segments:
-            segment.encoding = encoding
-    message = Message(segments, encoding, charset_guessed=decoded.guessed)
+    rows = _rows(lines, encoding)
+    message = Message([Segment(row, encoding) for row in rows], encoding, charset_guessed=decoded.guessed)
     _check_type(message)
     return message
 
@@ -69,11 +59,13 @@ def _encoding(header: str, charset: str, zone: tzinfo) -> Encoding:
     used = [field, *declared[:4]]
     if not component or len(set(used)) != len(used) or any(mark.isalnum() or mark.isspace() for mark in used):
         raise Quarantine("convert.not_hl7", place="MSH-2", hint="the delimiters are not five different marks")
-    blank = f"{component}{repetition}{subcomponent} \t"
-    return Encoding(field, component, repetition, escape, subcomponent, charset, zone, blank)
+    sent = times.read("".join(header.split(field)[6:7]).partition(component)[0])
+    zone = sent.zone if sent and sent.zone else zone
+    return Encoding(field, component, repetition, escape, subcomponent, charset, zone)
 
 
-def _segments(lines: list[str], encoding: Encoding) -> list[Segment]:
+def _rows(lines: list[str], encoding: Encoding) -> list[list[str]]:
+    """The fields of each segment, as they were sent."""
     field = encoding.field
     rows: list[list[str]] = []
     for line in lines:
@@ -90,7 +82,7 @@ def _segments(lines: list[str], encoding: Encoding) -> list[Segment]:
         rows[-1].extend(continued[1:])
     if sum(row[0] == "MSH" for row in rows) > 1:
         raise Quarantine("convert.not_hl7", place="MSH", hint="several messages in one: split them first")
-    return [Segment(row, encoding) for row in rows]
+    return rows
 
 
 def _check_type(message: Message) -> None:

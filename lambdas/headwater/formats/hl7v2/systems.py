@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headwater.formats.codes import CodeMaps
-from headwater.formats.hl7v2.parts import Field, Repetition, Value, text_of
+from headwater.formats.hl7v2.parts import Part, part, repetitions, text_of
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -36,15 +36,11 @@ class Systems:
 
     def authority(self, value: Any) -> str | None:
         """The system URI of an HD (chapter 2A.36) or of a namespace alone."""
-        if isinstance(value, Value):
-            return self._system(*(text_of(value.lookup(number)) for number in (1, 2, 3)))
-        return self._system(text_of(value), "", "")
+        return self._system(*(text_of(part(value, number)) for number in (1, 2, 3)))
 
     def ei_authority(self, value: Any) -> str | None:
         """The system URI of an EI (chapter 2A.28), whose parts 2 to 4 are an HD."""
-        if not isinstance(value, Value):
-            return None
-        return self._system(*(text_of(value.lookup(number)) for number in (2, 3, 4)))
+        return self._system(*(text_of(part(value, number)) for number in (2, 3, 4)))
 
     def _system(self, namespace: str, universal: str, kind: str) -> str | None:
         for name in (namespace, universal):
@@ -72,17 +68,15 @@ class Systems:
         said = [text_of(part) for part in parts]
         return self._content_id(self._ehr, text_of(resource_type), *said) if any(said) else None
 
-    def record_numbers(self, value: Any) -> list[Repetition]:
+    def record_numbers(self, value: Any) -> list[Part]:
         """The identifiers of a field, first the one by which this EHR knows the patient: of an authority that the
         EHR's file names, typed MR; else one of these; else the first that is no national or legal number."""
-        if not isinstance(value, Field):
-            return []
-        numbers = [one for one in value if text_of(one.part(1))]
+        numbers = [one for one in repetitions(value) if part(one, 1) is not None]
         ours = max(numbers, key=self._standing, default=None)
         return [*(one for one in numbers if one is ours), *(one for one in numbers if one is not ours)]
 
-    def _standing(self, one: Repetition) -> int:
-        kind, authority = text_of(one.part(5)), one.part(4)
-        named = authority is not None and any(text_of(authority.part(at)) in self._authorities for at in (1, 2))
+    def _standing(self, one: Part) -> int:
+        kind, authority = text_of(part(one, 5)), part(one, 4)
+        named = any(text_of(part(authority, at)) in self._authorities for at in (1, 2))
         ours = kind in ("MR", "PI", "PT", "")
         return 4 * (kind == "MR") + 3 * (named and ours) + 2 * ours + (kind not in ("SS", "DL", "PPN", "MC", "MA"))

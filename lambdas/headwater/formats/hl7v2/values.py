@@ -6,10 +6,12 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from typing import Any
 
 from headwater.formats.hl7v2 import times
-from headwater.formats.hl7v2.parts import Field, Value, text_of
+from headwater.formats.hl7v2.message import Message
+from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of, whole_text
 
 _NUMBER = re.compile(r"([<>]=?)?\s*([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?", re.ASCII)
 _RANGE = re.compile(r"\(?\s*([+-]?\d*\.?\d+)\s*(?:-|to|–)\s*([+-]?\d*\.?\d+)\s*\)?", re.ASCII)
@@ -24,18 +26,26 @@ def _date(value: Any) -> str | None:
     return moment.date() if moment else None
 
 
-def _date_time(value: Any) -> str | None:
-    """A zone-less text that is no part of a message has no zone to take: only its day is certain."""
+def zone_of(state: Any) -> tzinfo | None:
+    """The zone of the message that a template is given, for its times that name none."""
+    message = state.given.get("message")
+    return message.encoding.zone if isinstance(message, Message) else None
+
+
+def _date_time(state: Any, value: Any) -> str | None:
+    """Where no message says the zone, only the day is certain."""
     moment = _moment(value)
-    if moment is None:
-        return None
-    zone = value.zone if isinstance(value, Value) else moment.zone
+    return _in_zone(moment, zone_of(state)) if moment else None
+
+
+def _in_zone(moment: times.Moment, zone: tzinfo | None) -> str:
+    zone = zone or moment.zone
     return moment.date_time(zone) if zone else moment.date()
 
 
-def _instant(value: Any) -> str | None:
+def _instant(state: Any, value: Any) -> str | None:
     moment = _moment(value)
-    zone = value.zone if isinstance(value, Value) else moment.zone if moment else None
+    zone = zone_of(state) or (moment.zone if moment else None)
     return moment.instant(zone) if moment and zone else None
 
 
@@ -78,36 +88,41 @@ def _positive_int(value: Any) -> int | None:
     return number if 0 < number < 2**31 else None
 
 
-def _period(value: Any, end: Any = None) -> dict[str, str] | None:
+def _period(state: Any, value: Any, end: Any = None) -> dict[str, str] | None:
     """A FHIR Period; an end before the start is a mistake of the sender's, and is left out."""
-    first, last = _moment(value), _moment(end)
+    if value is None and end is None:
+        return None
+    first, last, zone = _moment(value), _moment(end), zone_of(state)
     if first and last:
         known = min(len(first.parts), len(last.parts))
         too_early = last.parts[:known] < first.parts[:known]
-        if known > 3 and isinstance(value, Value) and isinstance(end, Value):
-            too_early = last.aware(end.zone) < first.aware(value.zone)
+        if known > 3 and zone:
+            too_early = last.aware(zone) < first.aware(zone)
         last = None if too_early else last
-    bounds = {"start": _date_time(value), "end": _date_time(end) if last else None}
-    return {name: bound for name, bound in bounds.items() if bound} or None
+    period = {"start": _in_zone(first, zone)} if first else {}
+    if last:
+        period["end"] = _in_zone(last, zone)
+    return period or None
 
 
 def _samples(value: Any) -> dict[str, int | str] | None:
     """`dimensions` and `data` of FHIR SampledData from an NA (chapter 2A.47): a repetition is a channel, a component a
     sample of it. What is no number is E, an error (FHIR R4 datatypes.html#sampleddata)."""
-    channels = [_numbers(channel) for channel in value] if isinstance(value, Field) else []
+    channels = [_numbers(channel) for channel in repetitions(value)]
     length = max(map(len, channels), default=0)
     points = [channel[at] if at < len(channel) else "E" for at in range(length) for channel in channels]
     return {"dimensions": len(channels), "data": " ".join(points)} if points else None
 
 
-def _numbers(channel: Value) -> list[str]:
-    found = [quantity(text) for text in channel.text.split(channel.encoding.component)]
+def _numbers(channel: Part) -> list[str]:
+    last = max(channel.parts) if isinstance(channel, Parts) else 1
+    found = [quantity(part(channel, number)) for number in range(1, last + 1)]
     return [number["value"] if number else "E" for number in found]
 
 
 def _attachment(value: Any, encoding: Any = "") -> str | None:
     """The data of an ED as base64, whatever ED-4 says it is written in (HL7 table 0299); None if it is not that."""
-    data = value.text if isinstance(value, Value) else text_of(value)
+    data = whole_text(value)
     kind = text_of(encoding).lower()
     try:
         if kind == "hex":
@@ -127,9 +142,9 @@ _MEDIA_TYPES = {"ap": "application", "im": "image", "au": "audio", "text": "text
 def _attachment_type(value: Any, kind_at: int = 2) -> str | None:
     """The media type of an ED from ED-2 and ED-3 (HL7 tables 0191, 0291), or from a sender that knows them itself;
     any bytes where neither says it. In an RP they are components 3 and 4 (`kind_at` 3)."""
-    if not isinstance(value, Value):
+    if not isinstance(value, Parts):
         return None
-    kind, subtype = (text_of(value.lookup(number)).lower() for number in (kind_at, kind_at + 1))
+    kind, subtype = (text_of(part(value, number)).lower() for number in (kind_at, kind_at + 1))
     known = next((said for said in (subtype, kind) if re.fullmatch(r"[\w.+-]+/[\w.+-]+", said)), None)
     if known or not re.fullmatch(r"[\w.+-]+", subtype):
         return known or "application/octet-stream"

@@ -28,10 +28,24 @@ class HouseBuilder(FilterCalls, Builder):
     def indexed(self, source: str, index: str) -> str:
         return f"member({source}, {index})"
 
-    def step(self, source: str, whole: str, part: str | int) -> str:
-        if source == whole and whole in self._sure:
-            return f"member({whole}, {part!r})"
-        return f"None if {source} is None else member({whole}, {part!r})"
+    def step(self, source: str, whole: str, part: str | int, name: str) -> str:
+        """A text is its own first part, and has no others."""
+        if name and isinstance(part, int) and part > 0:
+            return self._numbered(source, whole, part)
+        sure = source == whole and whole in self._sure
+        if not isinstance(part, int) or part < 1:
+            return f"member({whole}, {part!r})" if sure else f"None if {source} is None else member({whole}, {part!r})"
+        text = f"{source}.__class__ is str" if sure else f"{source} is None or {whole}.__class__ is str"
+        numbered = f"{whole}.part({part}) if isinstance({whole}, Numbered) else member({whole}, {part})"
+        return f"{whole if part == 1 else None} if {text} else {numbered}"
+
+    def _numbered(self, source: str, whole: str, part: int) -> str:
+        """Part of a variable: most are segments or fields, of which several parts are asked for."""
+        key = whole, "reader"
+        if key in self._live:
+            return f"{self._live[key]}({part})"
+        self._live[key] = self.new("t")
+        return f"({self._live[key]} := reader({source}))({part})"
 
     def comparison(self, operator: str, left: str, right: str) -> str:
         if operator in ("==", "!=") and isinstance(right, Const):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from headwater.model import Numbered
 from headwater.templates import runtime, tidy
 from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
 from headwater.templates.limits import LARGE, Meter
@@ -34,6 +36,18 @@ def value_of(meter: Meter, value: Any) -> Any:
     return tidy.exactly(text)
 
 
+_NOTHING = dict[int, Any]().get
+
+
+def reader(value: Any) -> Callable[[int], Any]:
+    """What gives the numbered parts of a value; a text is its own first part."""
+    if value is None:
+        return _NOTHING
+    if isinstance(value, Numbered):
+        return value.part
+    return {1: value}.get if value.__class__ is str else partial(runtime.member, value)
+
+
 def greater(left: Any, right: Any) -> bool:
     return runtime.less(right, left)
 
@@ -42,5 +56,22 @@ def greater_or_equal(left: Any, right: Any) -> bool:
     return runtime.less_or_equal(right, left)
 
 
-_FUNCTIONS = (plain, together, value_of, greater, greater_or_equal, kept, missing, missing_value, second_value, told)
-NAMES: dict[str, Any] = {"MISSING": MISSING, **{function.__name__: function for function in _FUNCTIONS}}
+_FUNCTIONS = (
+    plain,
+    reader,
+    together,
+    value_of,
+    greater,
+    greater_or_equal,
+    kept,
+    missing,
+    missing_value,
+    second_value,
+    told,
+)
+NAMES: dict[str, Any] = {
+    "MISSING": MISSING,
+    "Numbered": Numbered,
+    "isinstance": isinstance,
+    **{function.__name__: function for function in _FUNCTIONS},
+}

@@ -70,13 +70,13 @@ class Variables(Calls):
 
     def _path(self, node: nodes.Path) -> str:
         source = self.resolve(node.root)
-        for part in node.parts:
+        for at, part in enumerate(node.parts):
             if source is NIL or (isinstance(source, Const) and source.value is None):
                 return NIL
-            source = self._member(source, part)
+            source = self._member(source, part, node.root if at == 0 else "")
         return source
 
-    def _member(self, source: str, part: str | int | nodes.Expression) -> str:
+    def _member(self, source: str, part: str | int | nodes.Expression, name: str = "") -> str:
         if not isinstance(part, str | int):
             return self.indexed(source, self.value(part))
         whole = local_of(source)
@@ -85,7 +85,7 @@ class Variables(Calls):
         key = whole, part
         if key not in self._live:
             self._live[key] = self.new("t")
-            return kept(self._live[key], self.step(source, whole, part))
+            return kept(self._live[key], self.step(source, whole, part, name))
         return self._live[key]
 
     # -------------------------------------------------------------------------------------------------- conditions
@@ -169,8 +169,9 @@ class Variables(Calls):
         """`source[index]`, for an index that is worked out."""
         raise NotImplementedError
 
-    def step(self, source: str, whole: str, part: str | int) -> str:
-        """One step of a path without a call, if it can be: `source` leaves its value in the local `whole`."""
+    def step(self, source: str, whole: str, part: str | int, name: str) -> str:
+        """One step of a path without a call, if it can be: `source` leaves its value in the local `whole`. `name` is
+        that of the variable, where it is its value."""
         raise NotImplementedError
 
     def call(self, call: nodes.Call, value: str) -> str:

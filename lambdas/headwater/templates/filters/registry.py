@@ -1,7 +1,8 @@
 """How a filter is declared: a plain function from the piped value and its arguments to a value.
 
 The compiler checks name and number of arguments, so that a misspelling is found when a template is compiled and not
-when a message comes. A filter that can make text grow takes the `Meter` first and charges it before it makes anything.
+when a message comes. A filter that can make text grow takes the `Meter` first and charges it before it makes anything;
+one whose first parameter is called `state` takes it for what the template was given.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ class Filter:
 def of(functions: Mapping[str, Callable[..., Any]], metered: Iterable[str] = ()) -> dict[str, Filter]:
     """Filters by name; how many arguments each takes is read from its signature."""
     wants_meter = frozenset(metered)
-    return {name: _filter(name, function, name in wants_meter) for name, function in functions.items()}
+    return {name: _filter(name, function, metered=name in wants_meter) for name, function in functions.items()}
 
 
-def _filter(name: str, function: Callable[..., Any], metered: bool) -> Filter:
+def _filter(name: str, function: Callable[..., Any], *, metered: bool) -> Filter:
     parameters = list(inspect.signature(function).parameters.values())
+    metered = metered or (bool(parameters) and parameters[0].name == "state")
     arguments = parameters[2 if metered else 1 :]
     nameless = [each for each in arguments if each.kind is each.POSITIONAL_OR_KEYWORD]
     open_ended = any(each.kind is each.VAR_POSITIONAL for each in arguments)

@@ -40,7 +40,7 @@ class MicrosoftBuilder(Builder):
     def indexed(self, source: str, index: str) -> str:
         return f"at({source}, {index})"
 
-    def step(self, source: str, whole: str, part: str | int) -> str:
+    def step(self, source: str, whole: str, part: str | int, name: str) -> str:  # noqa: ARG002
         if isinstance(part, int):
             index, other = repr(part), f"at({whole}, {part})"
         else:

@@ -7,7 +7,8 @@ at the moment, the value it had in the outermost scope: `assign` writes there (D
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from headwater.templates.building.runtime import (
@@ -36,8 +37,8 @@ class MicrosoftState(State):
 
     __slots__ = ("codes", "memo", "under")
 
-    def __init__(self, limits: Limits, engine: Any) -> None:
-        super().__init__(limits, engine)
+    def __init__(self, limits: Limits, engine: Any, given: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__(limits, engine, given)
         self.under: dict[str, Any] = {}
         self.codes: Codes = engine.codes
         self.memo: dict[Any, dict[tuple[int, ...], tuple[Any, ...]]] = {}
