@@ -8,6 +8,7 @@ from __future__ import annotations
 from aws_cdk import Aws
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_healthlake as healthlake
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
@@ -30,6 +31,17 @@ def writes_rows(function: Function, table: dynamodb.Table) -> None:
     """Reads and writes, also in transactions; deletes nothing."""
     reads_rows(function, table)
     function.allow(*_WRITE_ROWS, on=[table.table_arn])
+
+
+def ends_moves(function: Function, persons: dynamodb.Table) -> None:
+    """Takes notes of moves away once they are done: rows under one partition key (`person_index/rows.py`) alone."""
+    function.role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["dynamodb:DeleteItem"],
+            resources=[persons.table_arn],
+            conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["moves"]}},
+        )
+    )
 
 
 def keeps_objects(function: Function, bucket: s3.Bucket) -> None:
@@ -55,6 +67,11 @@ def indexes_resources(function: Function, store: healthlake.CfnFHIRDatastore) ->
         "healthlake:ReadResource",
         on=[store.attr_datastore_arn],
     )
+
+
+def searches_resources(function: Function, store: healthlake.CfnFHIRDatastore) -> None:
+    """Finds resources by their tags."""
+    function.allow("healthlake:SearchWithGet", on=[store.attr_datastore_arn])
 
 
 def reads_ehr_secrets(function: Function, deployment: Deployment) -> None:

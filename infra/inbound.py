@@ -1,8 +1,12 @@
-"""Feed queue → ingest: everything that an EHR or a producer sends comes in here."""
+"""Feed queue → ingest: everything that an EHR or a producer sends comes in here. Beside it, by the clock, follow: what
+was stored goes along with a record that has changed hands.
+"""
 
 from __future__ import annotations
 
 from aws_cdk import Aws, CfnOutput, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -19,6 +23,8 @@ INGEST_TIMEOUT = Duration.seconds(60)
 INGEST_BATCH = 10
 # HealthLake takes 3,000 write units a second and store: about 60 messages a second as transactions of 12 resources.
 INGEST_CONCURRENCY = 20
+# The longest that Lambda runs: some ten thousand resources at 60 ms each, and the next run goes on.
+FOLLOW_TIMEOUT = Duration.minutes(15)
 
 
 class InboundStack(Stack):
@@ -47,10 +53,12 @@ class InboundStack(Stack):
             late_after=Duration.minutes(15),
         )
         self._admit(deployment)
+        workshop = Workshop.of(self, deployment, data.key, data.alarms, assets)
+        self._follow(workshop, data)
         ingest = Function(
             self,
             "ingest",
-            workshop=Workshop.of(self, deployment, data.key, data.alarms, assets),
+            workshop=workshop,
             timeout=INGEST_TIMEOUT,
             memory=1024,
             environment={
@@ -75,6 +83,30 @@ class InboundStack(Stack):
         access.sends(ingest, write_queue)
         ingest.reads(self.feed, batch=INGEST_BATCH, concurrency=INGEST_CONCURRENCY)
         CfnOutput(self, "FeedQueueUrl", value=self.feed.messages.queue_url, description="Where producers send to")
+
+    def _follow(self, workshop: Workshop, data: DataStack) -> None:
+        follow = Function(
+            self,
+            "follow",
+            workshop=workshop,
+            timeout=FOLLOW_TIMEOUT,
+            memory=1024,
+            environment={
+                "HEADWATER_PERSONS_TABLE": data.persons.table_name,
+                "HEADWATER_FHIR_ENDPOINT": data.store.attr_datastore_endpoint,
+            },
+        )
+        access.writes_rows(follow, data.persons)
+        access.ends_moves(follow, data.persons)
+        access.indexes_resources(follow, data.store)
+        access.searches_resources(follow, data.store)
+        events.Rule(
+            self,
+            "EveryMinute",
+            description="Headwater: what was stored follows its record after a merge or its reverse",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(follow.function, retry_attempts=0)],
+        )
 
     def _admit(self, deployment: Deployment) -> None:
         if deployment.producers:

@@ -20,9 +20,9 @@ from infra.data import DataStack
 from infra.deployment import METRICS_NAMESPACE, Deployment
 
 # The way of a message. Where one waits before a step, its queue stands in the same row.
-STEPS = ("accept", "convert", "match", "store", "tell", "propose", "review", "send")
+STEPS = ("accept", "convert", "match", "store", "tell", "follow", "propose", "review", "send")
 QUEUE_BEFORE = {"accept": "feed", "propose": "write", "send": "send"}
-FUNCTIONS = ("ingest", "propose", "review", "send", "keys")
+FUNCTIONS = ("ingest", "follow", "propose", "review", "send", "keys")
 
 FIVE_MINUTES = Duration.minutes(5)
 HEIGHT = 5
@@ -61,6 +61,16 @@ class WatchStack(Stack):
             above=0,
             tell=data.alarms,
             because="Proposals came in for twelve hours and nobody looked: can clinicians reach the review API?",
+        )
+        alarm(
+            self,
+            "Unfollowed",
+            _metric(METRICS_NAMESPACE, "count", {"step": "follow", "outcome": "failed"}, "Sum", period=FIVE_MINUTES),
+            above=0,
+            periods=6,
+            tell=data.alarms,
+            because="What was stored does not follow a merge for half an hour, and nothing is written back of these "
+            "persons: headwater empi follow names them, the log of follow has the code (docs/stewards.md).",
         )
 
 

@@ -24,7 +24,7 @@ from local.running import NotRunning, Running
 
 DATA = Path(".local")
 POINTER_FOLDER = "inbox"  # in the archive bucket: what `send` leaves there when it is too large for SQS
-FUNCTIONS = ("ingest", "propose", "review", "send", "keys")
+FUNCTIONS = ("ingest", "follow", "propose", "review", "send", "keys")
 
 __all__ = ["DATA", "NotRunning", "Problem", "Target"]
 

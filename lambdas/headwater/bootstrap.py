@@ -17,6 +17,7 @@ from headwater.model import Delivery, Proposal
 from headwater.settings import Settings
 
 if TYPE_CHECKING:
+    from headwater.inbound.follow import Follow
     from headwater.inbound.relink import Relink
     from headwater.outbound.policy import WritePolicy
     from headwater.outbound.propose import Propose
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Empi,
         FhirStore,
         Inbox,
+        Moves,
         Notices,
         PersonIndex,
         Proposals,
@@ -81,6 +83,9 @@ class App:
 
     def remind(self) -> None:
         self._remind()
+
+    def follow(self) -> int:
+        return self._follow()
 
     def review_api(self, event: dict[str, Any]) -> dict[str, Any]:
         return self._review_api(event)
@@ -138,6 +143,12 @@ class App:
         from headwater.persons.links import Links
 
         return Relink(links=Links(index=self.persons, policy=self.policy), fhir=self.fhir)
+
+    @cached_property
+    def _follow(self) -> Follow:
+        from headwater.inbound.follow import Follow
+
+        return Follow(index=self.persons, moves=self.moves, fhir=self.fhir, watch=self.watch, clock=self.clock)
 
     @cached_property
     def _review_api(self) -> ReviewApi:
@@ -254,6 +265,12 @@ class App:
         from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
 
         return DynamoDbPersonIndex(clients.dynamodb(), self.settings.persons_table)
+
+    @cached_property
+    def moves(self) -> Moves:
+        from headwater.adapters.person_index.moves import DynamoDbMoves
+
+        return DynamoDbMoves(clients.dynamodb(), self.settings.persons_table)
 
     @cached_property
     def empi(self) -> Empi | None:

@@ -1,4 +1,4 @@
-"""headwater empi merge, unmerge, split, history: who is who, changed by a steward outside of any message.
+"""headwater empi merge, unmerge, split, history, follow: who is who, changed by a steward outside of any message.
 
 Persons are named by id (`headwater empi find` shows them), a person's records by the number that `history` gives them:
 the records' own keys hold MRNs, and those do not belong into a shell's history.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,8 @@ from headwater.inbound.relink import Relink
 from headwater.model import Person
 from headwater.persons.links import Signed
 from local.cli.options import add_target, target_of
+
+_BETWEEN_RUNS = 15.0  # seconds
 
 
 def add(actions: Any) -> None:
@@ -39,10 +42,15 @@ def add(actions: Any) -> None:
     telling = actions.add_parser("history", help="a person's records, and every change of them (PHI)")
     telling.add_argument("person", metavar="PERSON", help="the person's id")
     telling.set_defaults(run=history)
+    following = actions.add_parser(
+        "follow", help="what the clock does: what was stored follows its record; what is left"
+    )
+    following.add_argument("--wait", action="store_true", help="until nothing is left")
+    following.set_defaults(run=follow)
     for action in (merging, unmerging, splitting):
         action.add_argument("--reason", required=True, help="why; it stays in the history")
         action.add_argument("--by", default=getpass.getuser(), help="who decides (%(default)s)")
-    for action in (merging, unmerging, splitting, telling):
+    for action in (merging, unmerging, splitting, telling, following):
         add_target(action)
 
 
@@ -84,6 +92,18 @@ def history(options: argparse.Namespace) -> int:
     return 0
 
 
+def follow(options: argparse.Namespace) -> int:
+    app = target_of(options).app
+    while app.follow() and options.wait:
+        time.sleep(_BETWEEN_RUNS)
+    moves = app.moves.list()
+    for move in moves:
+        event = move.event
+        print(f"{event.name}  {event.change}  from {event.other} to {event.person_id}  since {move.since[:19]}")
+    print(f"{len(moves)} on the way; nothing is written back of these persons until all of it is there")
+    return 0
+
+
 def _changed(options: argparse.Namespace, change: Callable[[Relink, Signed], tuple[Person, ...]]) -> int:
     relink = target_of(options).app.relink
     try:
@@ -94,4 +114,6 @@ def _changed(options: argparse.Namespace, change: Callable[[Relink, Signed], tup
     for person in persons:
         has = f"replaced by {person.replaced_by}" if person.replaced_by else f"{len(person.records)} records"
         print(f"{person.id}  version {person.version}  {has}")
+    if any(person.moving for person in persons):
+        print("what was stored about them follows by the clock: headwater empi follow")
     return 0

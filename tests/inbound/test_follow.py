@@ -268,7 +268,7 @@ def test_what_the_store_will_not_have_holds_up_nothing_else_and_is_not_forgotten
     town.follow()
     town.clock.move(SETTLED.total_seconds())
     assert town.follow() == 1
-    assert town.watch.outcomes == ["follow.failed:follow.refused"] * 2
+    assert [(outcome, ids["code"]) for _, outcome, ids in town.watch.notes] == [("failed", "follow.refused")] * 2
     assert (town.whose("Observation/north-0-0"), town.whose("Observation/north-0-1")) == (ana, walter)
     town.fhir.update = update  # type: ignore[method-assign]
     assert town.follow() == 0
@@ -280,7 +280,7 @@ def test_what_changes_all_the_time_is_left_to_the_next_run(town: Town) -> None:
     town.relink.merge(ana, walter, STEWARD)
     town.fhir.update = lambda resource: False  # type: ignore[method-assign]
     assert town.follow() == 1
-    assert town.watch.outcomes == ["follow.failed:follow.contended"]
+    assert [(outcome, ids["code"]) for _, outcome, ids in town.watch.notes] == [("failed", "follow.contended")]
 
 
 def test_a_store_that_is_down_loses_nothing(town: Town) -> None:

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from headwater.adapters.person_index.rows import MOVES
 from infra.deployment import ROOT
 
 READS_ROWS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
@@ -35,6 +36,10 @@ ALLOWED = {
     | CONSUMES
     | {"sqs:SendMessage", "healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"}
     | {"secretsmanager:GetSecretValue"},
+    "follow": READS_ROWS
+    | WRITES_ROWS
+    | {"dynamodb:DeleteItem", "healthlake:SearchWithGet"}
+    | {"healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"},
     "propose": OUTBOUND | CONSUMES | {"secretsmanager:GetSecretValue"},
     "review": OUTBOUND | {"sqs:SendMessage", "secretsmanager:GetSecretValue"},
     "keys": {"ssm:GetParameter"},
@@ -49,7 +54,7 @@ CALLS = {
     "put_item": {"dynamodb:PutItem"},
     "query": {"dynamodb:Query"},
     "transact_get_items": {"dynamodb:GetItem"},
-    "transact_write_items": WRITES_ROWS,
+    "transact_write_items": WRITES_ROWS | {"dynamodb:DeleteItem"},
     "update_item": {"dynamodb:UpdateItem"},
     "get_object": {"s3:GetObject"},
     "list_objects_v2": {"s3:ListBucket"},
@@ -113,11 +118,19 @@ def test_every_function_has_a_role_of_its_own(cloud):
     assert len(roles) == len(set(roles)) == len(ALLOWED)
 
 
-def test_only_ingest_writes_persons(cloud):
+def test_only_inbound_writes_persons(cloud):
     for handler in ("propose", "review", "send"):
         (table,) = _resources(cloud, handler, "dynamodb:PutItem")
         assert "Proposals" in table
-    assert any("Persons" in table for table in _resources(cloud, "ingest", "dynamodb:PutItem"))
+    for handler in ("ingest", "follow"):
+        assert any("Persons" in table for table in _resources(cloud, handler, "dynamodb:PutItem"))
+
+
+def test_no_row_is_deleted_but_the_notes_of_moves_that_are_done(cloud):
+    (deleting,) = (it for it in _statements(cloud) if "dynamodb:DeleteItem" in _listed(it["Action"]))
+    assert deleting["Action"] == "dynamodb:DeleteItem"
+    assert deleting["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [MOVES]}}
+    assert deleting in _statements(cloud, "follow")
 
 
 def test_outbound_reads_the_secrets_of_ehrs_and_no_others(cloud):
@@ -150,11 +163,12 @@ def test_the_review_function_may_be_invoked_by_its_api_alone(cloud):
 
 
 def _by_the_clock(permission):
-    """Of remind's own rule."""
+    """Of remind's or follow's own rule."""
     if permission["Principal"] != "events.amazonaws.com":
         return False
-    assert "Remind" in json.dumps(permission["FunctionName"])
-    return "EveryQuarter" in json.dumps(permission["SourceArn"])
+    function, rule = json.dumps(permission["FunctionName"]), json.dumps(permission["SourceArn"])
+    assert ("Remind" in function and "EveryQuarter" in rule) or ("Follow" in function and "EveryMinute" in rule)
+    return True
 
 
 def test_who_answers_strangers_reads_public_keys_and_nothing_else(cloud):

@@ -56,7 +56,7 @@ def test_the_age_of_the_oldest_message_of_every_queue_has_an_alarm(cloud):
 def test_every_function_has_alarms_for_errors_throttles_and_time(cloud, metric):
     alarms = _alarms(cloud, metric)
     functions = [name for name, _ in cloud.resources("AWS::Lambda::Function")]
-    assert len(functions) == len(alarms) == 6
+    assert len(functions) == len(alarms) == 7
     assert all(any(name in dimension for dimension in alarms) for name in functions)
 
 
@@ -121,3 +121,12 @@ def test_the_dashboard_shows_every_queue_by_its_real_name(cloud):
     text = json.dumps(_board(cloud))
     for queue in cloud.properties("AWS::SQS::Queue"):
         assert f'"{queue["QueueName"]}"' in text
+
+
+def test_a_move_that_does_not_get_through_is_an_alarm(cloud):
+    (alarm,) = (
+        it
+        for it in cloud.properties("AWS::CloudWatch::Alarm")
+        if {"Name": "step", "Value": "follow"} in it.get("Dimensions", [])
+    )
+    assert {"Name": "outcome", "Value": "failed"} in alarm["Dimensions"]

@@ -46,7 +46,7 @@ class Follow:
         settled = bool(move.since) and now - datetime.fromisoformat(move.since) >= SETTLED
         if move.since and not settled:
             return False
-        outcome, moved = "waiting", 0
+        outcome, code, moved = "waiting", "", 0
         try:
             self.moves.begin(move, now.isoformat())
             self._show(move.event)
@@ -55,8 +55,8 @@ class Follow:
                 self.moves.end(move)
                 outcome = "done"
         except HeadwaterError as error:
-            outcome = f"failed:{error.code}"
-        self.watch.note("follow", outcome, change=move.event.name, moved=moved)
+            outcome, code = "failed", error.code
+        self.watch.note("follow", outcome, change=move.event.name, moved=moved, code=code)
         return outcome == "done"
 
     def _show(self, event: LinkEvent) -> None:

@@ -34,10 +34,14 @@ class Identity:
 def identity(
     person_id: str, origin: str, ehr: Ehr, *, index: PersonIndex, api: EhrApi, policy: MatchingPolicy
 ) -> Identity:
-    """Find the person's patient at the EHR and grade the pair; raises Refuse when it is not certain."""
+    """Find the person's patient at the EHR and grade the pair; raises Refuse when it is not certain, and Retry when the
+    EHR does not answer, or while facts of the person are still under another in the FHIR store: who reads it now, and
+    asks for a write-back by it, sees half."""
     person = index.get(person_id)
     if person is None:
         raise Refuse("identity.person_unknown", place="person", hint="the person was merged or never existed")
+    if person.moving:
+        raise Retry("identity.moving", place="person", hint="a merge or its reverse is not through yet")
     patient = _patient_at(ehr, _identifier_at(person, ehr), api)
     # One of the person's records that contradicts what the EHR says now is enough to stop.
     grade = grade_person(profile_of(traits_of(patient), policy), person, policy)
