@@ -23,8 +23,9 @@ from headwater.persons.policy import load_policy
 from local.cli.bar import Bar
 from local.cli.empi_bench import EXTRA
 from local.cli.options import MAPPINGS
-from local.empi import batch
-from local.empi.batch import Matches, match_all, profiles_in
+from local.empi import batch, batch_gate
+from local.empi.batch import match_all, profiles_in
+from local.empi.batch_gate import Matches
 from local.empi.batch_quality import measure_batch, read_truth
 from local.empi.batch_report import Figures, show_batch, show_splink, summary
 from local.empi.memory import MemoryWatch
@@ -101,7 +102,7 @@ def _work(options: argparse.Namespace, files: Sequence[Path]) -> Iterator[Path]:
             yield Path(folder)
         return
     depends = [f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
-    code = (*Path(headwater.persons.__file__).parent.glob("*.py"), Path(batch.__file__))
+    code = (*Path(headwater.persons.__file__).parent.glob("*.py"), Path(batch.__file__), Path(batch_gate.__file__))
     depends += [path.read_text(encoding="utf-8") for path in sorted((*options.mappings.glob("*.*"), *code))]
     name = hashlib.sha256("\0".join(depends).encode()).hexdigest()[:16]
     work = options.work / f"headwater-match-{name}"

@@ -9,23 +9,23 @@ file: what is there already, because a batch was stopped, is not done again.
 from __future__ import annotations
 
 import gc
-import json
 import pickle
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from headwater.model import Grade, Verdict
+import orjson
+
 from headwater.persons.blocking import lookup_keys
 from headwater.persons.compare import Levels, compare
-from headwater.persons.grade import grade_compared, only_one
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile, profile_of
 from headwater.persons.traits import traits_of
+from local.empi.batch_gate import BORN, EARLIER, UNNAMED, BatchGate, Matches
 from local.empi.parts import Parts, numbers, write_parts
 
 PART = 40_000  # records that a process takes at a time; there are as many parts of the keys, and of the pairs
@@ -33,20 +33,7 @@ _LARGEST = (
     100  # records filed under a key; who looks there when there are more is held, as by a full bucket of the index
 )
 _LOOKED_UP = 1 << 31  # marks a key under which a record looks but is not filed
-_PLACE = (1 << 32) - 1  # a pair is one number: the later place in the upper half, the earlier one in the lower
-_BORN, _UNNAMED = 1, 2  # what a decision asks of a record beside its levels
 _Progress = Callable[[str, int, int], None]
-
-
-@dataclass(slots=True)
-class Matches:
-    """For each record in order: its id, its person (the place of the person's first record, -1 when held) and whether
-    it was linked, new or held; and how many pairs were compared."""
-
-    ids: list[str] = field(default_factory=list)
-    person: array[int] = field(default_factory=lambda: array("l"))
-    state: list[str] = field(default_factory=list)
-    pairs: int = 0
 
 
 def match_all(
@@ -54,7 +41,6 @@ def match_all(
 ) -> Matches:
     """Match FHIR Patients, one JSON object a line, in their order. `work` is a folder for some 2 KB a record, empty, or
     left by a batch of the very same records and policy. Raises ValueError for a line that is no Patient with an id."""
-    result = Matches()
     chunks = list(_chunks(files, part))
     with get_context("fork").Pool(processes, _start_process, (policy, work, part, len(chunks))) as pool:
         for done, _ in enumerate(pool.imap_unordered(_profile, chunks), 1):
@@ -62,11 +48,12 @@ def match_all(
         for done, _ in enumerate(pool.imap_unordered(_pair, range(len(chunks))), 1):
             tell("pairs that share a key", done, len(chunks))
         _start(policy, work, part, len(chunks))
-        deciding = _Deciding(policy, result)
-        for done, compared in enumerate(pool.imap(_compare, range(len(chunks))), 1):
-            deciding.decide(Parts(compared))
+        ids, facts, full = _records()
+        gate = BatchGate(policy, facts, full, _profile_at)
+        for done, path in enumerate(pool.imap(_compare, range(len(chunks))), 1):
+            gate.decide(min(part, len(ids) - (done - 1) * part), *_compared(path))
             tell("records decided", done, len(chunks))
-    return result
+    return Matches(ids, gate.person, gate.state, gate.pairs)
 
 
 def profiles_in(work: Path) -> Iterator[Profile]:
@@ -144,7 +131,7 @@ def _profile(chunk: _Chunk) -> None:
     for place, line in enumerate(chunk.lines(), first):
         record_id, profile = _read(line, place)
         ids.append(record_id)
-        facts.append(_BORN * bool(profile.birth_date) | _UNNAMED * profile.unnamed)
+        facts.append(BORN * bool(profile.birth_date) | UNNAMED * profile.unnamed)
         profiles.append(pickle.dumps(tuple(profile), pickle.HIGHEST_PROTOCOL))
         for key in lookup_keys(profile, _policy):
             value = int(key[-16:], 16)
@@ -152,13 +139,25 @@ def _profile(chunk: _Chunk) -> None:
             looks_only = key.startswith("names:") and profile.birth_date is not None
             keys[value % _parts].extend((value, place | _LOOKED_UP if looks_only else place))
     write_parts(_work / f"profiles-{chunk.number}", profiles)
-    write_parts(_work / f"records-{chunk.number}", (json.dumps(ids).encode(), bytes(facts)))
+    write_parts(_work / f"records-{chunk.number}", (orjson.dumps(ids), bytes(facts)))
     write_parts(path, map(array.tobytes, keys))
+
+
+def _records() -> tuple[list[str], bytes, set[int]]:
+    """Of all records, in their order: ids and facts; and the places of those that found a key full."""
+    ids: list[str] = []
+    facts, full = bytearray(), set[int]()
+    for part in range(_parts):
+        records = Parts(_work / f"records-{part}")
+        ids += orjson.loads(records[0])
+        facts += records[1]
+        full.update(numbers("Q", Parts(_work / f"pairs-{part}")[_parts]))
+    return ids, bytes(facts), full
 
 
 def _read(line: bytes, place: int) -> tuple[str, Profile]:
     try:
-        patient = json.loads(line)
+        patient = orjson.loads(line)
         return str(patient["id"]), profile_of(traits_of(patient), _policy)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"record {place + 1} is no FHIR Patient with an id ({type(error).__name__})") from None
@@ -222,77 +221,13 @@ def _compare(part: int) -> Path:
     known: dict[Levels, int] = {}
     pairs, levels_of = array("Q", sorted(found)), array("I")
     for pair in pairs:
-        levels = compare(_profile_at(pair >> 32), _profile_at(pair & _PLACE), _policy)
+        levels = compare(_profile_at(pair >> 32), _profile_at(pair & EARLIER), _policy)
         levels_of.append(known.setdefault(levels, len(known)))
     write_parts(path, (pairs.tobytes(), levels_of.tobytes(), pickle.dumps([tuple(levels) for levels in known])))
     return path
 
 
-# ----------------------------------------------------------------------------------------------------------- decisions
-
-
-class _Deciding:
-    """The gate over places: who is linked to whom so far."""
-
-    def __init__(self, policy: MatchingPolicy, result: Matches) -> None:
-        self._policy = policy
-        self._result = result
-        self._facts = bytearray()
-        self._members: dict[int, list[int]] = {}  # of persons of several records
-        self._full: set[int] = set()
-        for part in range(_parts):
-            records = Parts(_work / f"records-{part}")
-            result.ids += json.loads(bytes(records[0]))
-            self._facts += records[1]
-            self._full.update(numbers("Q", Parts(_work / f"pairs-{part}")[_parts]))
-
-    def decide(self, compared: Parts) -> None:
-        """The records of the next part."""
-        pairs, levels_of = numbers("Q", compared[0]), numbers("I", compared[1])
-        levels = [Levels._make(one) for one in pickle.loads(compared[2])]
-        alone = [grade_compared([one], self._policy, unnamed=False) for one in levels]
-        first = len(self._result.person)
-        at, end = 0, len(pairs)
-        self._result.pairs += end
-        for place in range(first, min(first + _part, len(self._result.ids))):
-            known: dict[int, int] = {}
-            while at < end and pairs[at] >> 32 == place:
-                known[pairs[at] & _PLACE] = levels_of[at]
-                at += 1
-            person, state = self._decided(place, known, levels, alone)
-            self._result.person.append(person)
-            self._result.state.append(state)
-
-    def _decided(
-        self, place: int, known: dict[int, int], levels: Sequence[Levels], alone: Sequence[Grade]
-    ) -> tuple[int, str]:
-        if place in self._full:
-            return -1, "held"
-        person_of, likely = self._result.person, dict[int, Grade]()
-        for person in dict.fromkeys([person_of[earlier] for earlier in known]):
-            if person < 0:
-                continue
-            if person in self._members or (self._facts[place] | self._facts[person]) & _UNNAMED:
-                grade = self._grade(place, person, known, levels)
-            else:
-                grade = alone[known[person]]
-            if grade.verdict is not Verdict.DIFFERENT:
-                likely[person] = grade
-        if not likely:
-            return (place, "new") if self._facts[place] & _BORN else (-1, "held")
-        certain = only_one(list(likely.values()), self._policy)
-        if certain is None:
-            return -1, "held"
-        person = list(likely)[certain]
-        self._members.setdefault(person, [person]).append(place)
-        return person, "linked"
-
-    def _grade(self, place: int, person: int, known: dict[int, int], levels: Sequence[Levels]) -> Grade:
-        """Against every record of a person; those that share no key are compared now."""
-        members = self._members.get(person, [person])
-        pairs = [levels[known[one]] if one in known else self._compared(place, one) for one in members]
-        unnamed = any(self._facts[one] & _UNNAMED for one in (place, *members))
-        return grade_compared(pairs, self._policy, unnamed=unnamed)
-
-    def _compared(self, place: int, other: int) -> Levels:
-        return compare(_profile_at(place), _profile_at(other), self._policy)
+def _compared(path: Path) -> tuple[array[int], array[int], list[Levels]]:
+    compared = Parts(path)
+    levels = [Levels._make(one) for one in pickle.loads(compared[2])]
+    return numbers("Q", compared[0]), numbers("I", compared[1]), levels

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 
-from local.empi.batch import Matches
+from local.empi.batch_gate import Matches
 
 TRUTH = "truth.csv"
 

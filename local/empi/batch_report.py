@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local.empi.batch import Matches
+from local.empi.batch_gate import Matches
 from local.empi.batch_quality import Quality
 from local.empi.figures import upper_bound
 from local.empi.splink_batch import STEPS, SplinkBatch

@@ -12,7 +12,8 @@ from headwater.model import Verdict
 from headwater.persons.blocking import lookup_keys, profile_keys
 from headwater.persons.grade import grade_linked, only_one
 from headwater.persons.policy import load_policy
-from local.empi.batch import Matches, match_all
+from local.empi.batch import match_all
+from local.empi.batch_gate import Matches
 from local.empi.patients import patient_of
 from local.empi.population import population
 from local.empi.truth import Known

@@ -14,7 +14,7 @@ import pytest
 
 from local.cli import main
 from local.cli.bar import Bar
-from local.empi.batch import Matches
+from local.empi.batch_gate import Matches
 from local.empi.batch_quality import measure_batch, read_truth
 from local.empi.memory import MemoryWatch
 
