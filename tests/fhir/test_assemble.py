@@ -51,3 +51,9 @@ def test_two_resources_with_the_same_provenance_are_its_two_targets() -> None:
     assert merge(about) == [
         {**about[0], "target": [{"reference": "Condition/a"}, {"reference": "Condition/b"}]},
     ]
+
+
+def test_what_is_said_twice_of_a_type_that_r4_does_not_have_is_left_to_validation() -> None:
+    assert merge([{"resourceType": "Patent", "id": "1"}, {"resourceType": "Patent", "id": "1", "a": 2}]) == [
+        {"resourceType": "Patent", "id": "1", "a": 2}
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from headwater.fhir import tables
@@ -64,19 +65,27 @@ def merge(resources: Sequence[Resource]) -> list[Resource]:
     two different values the first stays, and of an element that has one of several types so does the first type."""
     merged: dict[tuple[str, str], Resource] = {}
     for resource in resources:
-        key = (resource["resourceType"], resource.get("id", ""))
-        merged[key] = _united(merged[key], _of_the_same_types(resource, merged[key])) if key in merged else resource
+        key = resource["resourceType"], resource.get("id", "")
+        first = merged.setdefault(key, resource)
+        if first != resource:  # mostly it is said again in the same words
+            merged[key] = _united(first, _of_the_same_types(resource, first))
     return list(merged.values())
 
 
 def _of_the_same_types(resource: Resource, first: Resource) -> Resource:
     """Without each value[x] that is of another type in `first` (FHIR R4 formats.html#choice)."""
     others: set[str] = set()
-    for element in tables.elements(resource["resourceType"]):
-        names = element.json_names().keys() if element.choice else set()
+    for names in _choices(resource["resourceType"]):
         if not names.isdisjoint(first):
             others |= names - first.keys()
-    return {name: value for name, value in resource.items() if name not in others}
+    return {name: value for name, value in resource.items() if name not in others} if others else resource
+
+
+@cache
+def _choices(kind: str) -> tuple[frozenset[str], ...]:
+    """Of each value[x] of a resource type, the names that it may have."""
+    elements = tables.elements(kind) if kind in tables.resource_names() else ()  # validation says what is unknown
+    return tuple(frozenset(element.json_names()) for element in elements if element.choice)
 
 
 def _united(first: Any, second: Any) -> Any:

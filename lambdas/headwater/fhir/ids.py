@@ -22,7 +22,9 @@ def content_id(*parts: str) -> str:
     Each part goes in with its length before it, so that ("ab", "c") and ("a", "bc") differ whatever they contain.
     Equals `uuid.uuid5(NAMESPACE, "2:ab1:c")`. Raises UnicodeEncodeError for lone surrogates.
     """
-    sha1 = _SEEDED.copy()
-    sha1.update("".join([f"{len(part)}:{part}" for part in parts]).encode())
+    sha1, said = _SEEDED.copy(), ""
+    for part in parts:
+        said = f"{said}{len(part)}:{part}"
+    sha1.update(said.encode())
     digest = sha1.hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"

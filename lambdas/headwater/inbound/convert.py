@@ -62,10 +62,12 @@ def _whole(reading: Reading, envelope: Envelope, ehr: Ehr, engine: Engine) -> Co
     try:
         built, event_time = _resources(reading, ehr, engine)
         resources = merge(built)
-        provenance = _provenance(resources, envelope, engine, event_time)
-        resources = [*(one for one in resources if not _is_ours(one)), provenance]
+        # A template's words on this message. A Provenance that has a target is the sender's own, about something else.
+        ours = [one for one in resources if one["resourceType"] == "Provenance" and "target" not in one]
+        others = [one for one in resources if one not in ours] if ours else resources
+        provenance = _provenance(others, ours[0] if ours else {}, envelope, engine, event_time)
         told = reading.unread(), reading.message_id, reading.sent_at, engine.unmapped()
-        return Converted(reading.kind, tuple(resources), event_time, *told)
+        return Converted(reading.kind, (*others, provenance), event_time, *told)
     except RecursionError:
         hint = "the message, or what a template made of it, is nested too deeply"
         raise Quarantine("convert.too_deep", place=reading.kind, hint=hint) from None
@@ -110,11 +112,11 @@ def _moment(said: object, time_zone: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(time_zone))
 
 
-def _provenance(resources: Sequence[Resource], envelope: Envelope, engine: Engine, event_time: datetime) -> Resource:
+def _provenance(
+    others: Sequence[Resource], said: Resource, envelope: Envelope, engine: Engine, event_time: datetime
+) -> Resource:
     """Where the others come from: this message, this EHR, these mappings (FHIR R4 provenance.html). What a template
-    says of it (who did it, why) stays."""
-    said = next(filter(_is_ours, resources), {})
-    others = [one for one in resources if not _is_ours(one)]
+    `said` of it (who did it, why) stays."""
     agents = [
         *said.get("agent", ()),
         _agent("author", f"{_NAMESPACE}:ehr", envelope.ehr),
@@ -130,11 +132,6 @@ def _provenance(resources: Sequence[Resource], envelope: Envelope, engine: Engin
         "agent": agents,
         "entity": [{"role": "source", "what": archived}, *said.get("entity", ())],
     }
-
-
-def _is_ours(resource: Resource) -> bool:
-    """A template's words on this message. A Provenance that has a target is the sender's own, about something else."""
-    return resource["resourceType"] == "Provenance" and "target" not in resource
 
 
 def _agent(role: str, system: str, value: str) -> Resource:
