@@ -18,6 +18,7 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 
+from headwater.adapters.clients import client_of, session_of
 from headwater.adapters.dynamodb_items import Item, pack
 from headwater.adapters.person_index import rows
 from headwater.adapters.person_index.dynamodb import BUCKET_LIMIT, DynamoDbPersonIndex
@@ -27,7 +28,7 @@ from headwater.persons.grade import grade_linked, grade_person, only_one
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import profile_of
 from headwater.persons.traits import traits_of
-from local.aws.clients import client
+from local.aws.clients import CREDENTIALS, REGION
 from local.empi.patients import patient_of
 from local.empi.truth import Known
 
@@ -99,7 +100,8 @@ def measure_speed(records: Sequence[Known], policy: MatchingPolicy) -> Speed:
     for person, of in persons.items():
         _keep(wire, person, of, policy)
     result.persons = len(persons)
-    dynamodb = client("dynamodb", "http://127.0.0.1:1")
+    account = {name.lower(): value for name, value in CREDENTIALS.items()} | {"region_name": REGION}
+    dynamodb = client_of(session_of(**account), "dynamodb", endpoint_url="http://127.0.0.1:1")
     dynamodb.meta.events.register("before-send.dynamodb", wire.answer)
     index = DynamoDbPersonIndex(dynamodb, "persons")
     for record in [*incoming[:50], *incoming]:  # the first ones warm up: a Lambda is cold once, and is not measured so

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
+from headwater.adapters.clients import client_of, session_of
+
 REGION = "us-east-1"
 # One session for all tests: it keeps the service models it has read, which is most of what a client costs.
-SESSION = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+SESSION = session_of(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 ARCHIVE, FEEDS, AUDIT, MESSAGES, PROPOSALS = "archive", "feeds", "audit-log", "messages", "proposals"
 
 
@@ -39,7 +40,7 @@ def client(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     with mock_aws():
 
         def build(service: str) -> Any:
-            built = SESSION.client(service)
+            built = client_of(SESSION, service)
             built.meta.events.register(
                 f"before-call.{service}", lambda model, **_: calls.append(f"{service}.{model.name}")
             )
