@@ -33,7 +33,9 @@ def patient(number: str, **what: Any) -> Resource:
 def merge_of(retired: str, into: Resource) -> Converted:
     link = [{"other": {"reference": f"Patient/{into['id']}"}, "type": "replaced-by"}]
     visit = {"resourceType": "Encounter", "id": "e1", "subject": {"reference": f"Patient/local-{retired}"}}
-    return Converted("ADT_A39", (into, patient(retired, active=False, link=link), visit), NOON.replace(hour=15))
+    gone = patient(retired, active=False, link=link)
+    gone["identifier"] = [{**one, "use": "old"} for one in gone["identifier"]]  # as MRG.liquid has it
+    return Converted("ADT_A39", (into, gone, visit), NOON.replace(hour=15))
 
 
 class Desk:

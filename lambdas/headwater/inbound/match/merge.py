@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from headwater.errors import Hold
 from headwater.fhir.merged import is_replaced
 from headwater.inbound.match.record import record_key_of, said, with_record
-from headwater.model import Converted, Person, SourceRecord, Verdict
+from headwater.model import Converted, Person, Resource, SourceRecord, Verdict
 from headwater.persons.grade import grade_person
 from headwater.persons.links import Links, Signed
 from headwater.persons.policy import MatchingPolicy
@@ -57,9 +57,16 @@ def _replaced(converted: Converted, record: SourceRecord, policy: MatchingPolicy
     for patient in converted.resources:
         if patient["resourceType"] == "Patient" and is_replaced(patient):
             with suppress(Hold):
-                key = record_key_of(traits_of(patient), record.ehr, policy)
+                key = record_key_of(traits_of(_as_it_was(patient)), record.ehr, policy)
                 if key != record.key:
                     yield patient["id"], key
+
+
+def _as_it_was(patient: Resource) -> Resource:
+    """A replaced Patient with the numbers that it went by: by the merge they are old (R4 identifier-use), and an old
+    number names nobody."""
+    numbers = [{name: value for name, value in one.items() if name != "use"} for one in patient.get("identifier", ())]
+    return {**patient, "identifier": numbers}
 
 
 def _check_merge(theirs: SourceRecord, owner: Person, person: Person, policy: MatchingPolicy) -> None:
