@@ -115,6 +115,71 @@ def test_more_than_a_bundle_holds_goes_in_the_order_given(fhir: FhirStore) -> No
     assert fhir.read("Observation/o249") is not None
 
 
+def tagged(identity: str, code: str) -> Resource:
+    return observation(identity, meta={"tag": [{"system": "urn:headwater:record", "code": code}]})
+
+
+def test_resources_are_found_by_any_of_their_tags_and_their_type(fhir: FhirStore) -> None:
+    marked = [tagged(f"o{number}", "ab"[number % 2]) for number in range(6)]
+    fhir.transact([*marked, tagged("o9", "c"), observation("o8"), PATIENT | {"meta": marked[0]["meta"]}])
+    wanted = ["urn:headwater:record|a", "urn:headwater:record|b"]
+    assert {one["id"] for one in fhir.search("Observation", wanted)} == {f"o{number}" for number in range(6)}
+    assert {one["id"] for one in fhir.search("Observation", wanted[:1])} == {"o0", "o2", "o4"}
+    assert list(fhir.search("Condition", wanted)) == []
+
+
+def test_what_search_found_is_updated_if_it_is_still_the_same(fhir: FhirStore) -> None:
+    fhir.transact([tagged("o1", "a")])
+    (found,) = fhir.search("Observation", ["urn:headwater:record|a"])
+    assert fhir.update(found | {"status": "amended"})
+    assert not fhir.update(found | {"status": "cancelled"}), "of a version that is no more"
+    read = fhir.read("Observation/o1")
+    assert read is not None
+    assert (read["status"], read["meta"]["versionId"], read["meta"]["tag"]) == ("amended", "2", found["meta"]["tag"])
+
+
+def test_what_never_was_is_not_updated(fhir: FhirStore) -> None:
+    assert not fhir.update(observation("o1", meta={"versionId": "1"}))
+    assert fhir.read("Observation/o1") is None
+
+
+def test_all_pages_are_found_and_each_costs_a_call(served: Served, healthlake: HealthLakeFhirStore) -> None:
+    healthlake.transact([tagged(f"o{number}", "a") for number in range(250)])
+    found = healthlake.search("Observation", ["urn:headwater:record|a"])
+    assert len({one["id"] for one in found}) == 250
+    assert served.requests()["GET Observation 200"] == 3
+
+
+def test_a_page_elsewhere_is_not_asked_for_with_our_signature() -> None:
+    asked: list[str] = []
+    page = {"link": [{"relation": "next", "url": "https://elsewhere.test/steal?_page=YQ==&_tag=a%7Cb"}], "entry": []}
+
+    class Recording(Answering):
+        def request(self, _: str, url: str, **__: Any) -> urllib3.HTTPResponse:
+            asked.append(url)
+            return urllib3.HTTPResponse(body=json.dumps(page if len(asked) == 1 else {}).encode(), status=200)
+
+    http: Any = Recording(200, b"")
+    store = HealthLakeFhirStore("https://healthlake.test/datastore/x/r4/", CREDENTIALS, "us-east-1", http=http)
+    assert list(store.search("Observation", ["a|b"])) == []
+    base = "https://healthlake.test/datastore/x/r4/Observation"
+    assert asked == [f"{base}?_tag=a%7Cb&_count=100", f"{base}?_page=YQ%3D%3D&_tag=a%7Cb"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_search_or_update_that_is_throttled_may_come_again(status: int) -> None:
+    with pytest.raises(Retry):
+        list(answered(status, b"").search("Observation", ["a|b"]))
+    with pytest.raises(Retry):
+        answered(status, b"").update(tagged("o1", "a") | {"meta": {"versionId": "1"}})
+
+
+def test_an_update_that_is_not_valid_is_quarantined(healthlake: HealthLakeFhirStore) -> None:
+    healthlake.transact([observation("o1")])
+    with pytest.raises(Quarantine):
+        healthlake.update(observation("o1", status="SMITH^JON", meta={"versionId": "1"}))
+
+
 def test_an_invalid_resource_is_quarantined_by_path_and_nothing_is_written(healthlake: HealthLakeFhirStore) -> None:
     with pytest.raises(Quarantine) as raised:
         healthlake.transact([PATIENT, observation("o1", status="SMITH^JON")])

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from headwater.adapters.person_index.dynamodb import DynamoDbPersonIndex
+from headwater.adapters.person_index.moves import DynamoDbMoves
 from headwater.errors import Refuse, Retry
 from headwater.inbound.match import match
 from headwater.model import (
@@ -22,14 +23,16 @@ from headwater.model import (
     Identifier,
     LinkChange,
     LinkEvent,
+    Move,
     Person,
     SourceRecord,
     Traits,
 )
+from headwater.persons.history import on_the_way
 from headwater.persons.policy import load_policy
-from headwater.ports import PersonIndex
+from headwater.ports import Moves, PersonIndex
 from tests.adapters.conftest import Calls
-from tests.fakes_persons import InMemoryPersonIndex
+from tests.fakes_persons import InMemoryMoves, InMemoryPersonIndex
 
 PERSONS = "persons"
 LIMIT = 3
@@ -233,11 +236,12 @@ def test_a_record_moves_from_one_person_to_another_in_one_write(index: PersonInd
     assert index.get("p1") == left
 
 
-def merged(index: PersonIndex, one: Person, two: Person, *keys: str) -> tuple[Person, Person]:
+def merged(index: PersonIndex, one: Person, two: Person, *keys: str, mark: bool = False) -> tuple[Person, Person]:
     """`one` merged into `two`, whose keys are `keys` then."""
     seen = index.read([one.id, two.id], [record.key for record in one.records], keys)
     retired = replace(one, version=one.version + 1, records=(), replaced_by=two.id)
     into = replace(two, version=two.version + 1, records=(*two.records, *one.records), replaces=(one.id,))
+    retired, into = on_the_way(retired, into) if mark else (retired, into)
     moved = tuple(record.key for record in one.records)
     events = (
         LinkEvent(one.id, retired.version, LinkChange.MERGED, "2026-11-22", "s", "r", lost=moved, other=two.id),
@@ -295,6 +299,55 @@ def test_the_history_of_a_person_begins_with_its_first_record(index: PersonIndex
         (1, LinkChange.FOUNDED, ("r1",)),
         (2, LinkChange.LINKED, ("r2",)),
     ]
+
+
+def moves_of(index: PersonIndex) -> Moves:
+    if isinstance(index, InMemoryPersonIndex):
+        return InMemoryMoves(index)
+    assert isinstance(index, DynamoDbPersonIndex)
+    return DynamoDbMoves(index._client, PERSONS)
+
+
+def test_a_record_that_changes_hands_leaves_a_note_that_its_facts_must_follow(index: PersonIndex) -> None:
+    moves = moves_of(index)
+    one, two = found(index, "1", "a"), found(index, "2", "b")
+    assert moves.list() == [], "who is founded or linked has nothing stored elsewhere"
+    merged(index, one, two, "a", "b")
+    gained = index.history("p2")[-1]
+    assert [(move.event, move.since) for move in moves.list()] == [(gained, "")]
+
+
+def test_a_stewards_move_leaves_the_same_note(index: PersonIndex) -> None:
+    one, two = found(index, "1", "a"), found(index, "2", "b")
+    index.decide(replace(DECISION, record_key="r1", link_to="p2"))
+    joined, left = replace(two, version=2, records=(*two.records, *one.records)), replace(one, version=2, records=())
+    index.save(joined, record_key="r1", keys=["a"], seen=index.find("r1", ["a"]), left=left)
+    (move,) = moves_of(index).list()
+    assert (move.event.person_id, move.event.other, move.event.gained) == ("p2", "p1", ("r1",))
+
+
+def test_when_a_move_was_begun_is_noted_once(index: PersonIndex) -> None:
+    moves = moves_of(index)
+    merged(index, found(index, "1", "a"), found(index, "2", "b"), "a", "b")
+    for at in ("2026-11-22T12:00:00+00:00", "2026-11-22T13:00:00+00:00"):
+        moves.begin(moves.list()[0], at)
+    assert [move.since for move in moves.list()] == ["2026-11-22T12:00:00+00:00"]
+    moves.begin(Move(LinkEvent("p9", 1, LinkChange.MERGED, "", "")), "2026")
+    assert len(moves.list()) == 1, "a note that is gone does not come back"
+
+
+def test_a_move_that_ends_is_forgotten_and_marks_nobody_any_more(index: PersonIndex) -> None:
+    moves = moves_of(index)
+    retired, into = merged(index, found(index, "1", "a"), found(index, "2", "b"), "a", "b", mark=True)
+    assert retired.moving == into.moving == {"p2#2"}
+    (move,) = moves.list()
+    stale = index.find("r1", [])
+    for _ in range(2):
+        moves.end(move)
+    assert moves.list() == []
+    assert [index.get(one) for one in ("p1", "p2")] == [replace(one, moving=frozenset()) for one in (retired, into)]
+    with pytest.raises(Retry):
+        index.save(replace(into, version=3), record_key="r1", keys=[], seen=stale)
 
 
 # ------------------------------------------------------------------------------------------------------ DynamoDB alone

@@ -105,6 +105,29 @@ def test_a_person_the_ehr_never_sent_is_refused(desk: Desk) -> None:
     assert desk.propose(wish()).reason.startswith("identity.not_at_ehr")
 
 
+def test_nothing_is_proposed_while_facts_of_the_person_are_on_their_way(desk: Desk) -> None:
+    person = desk.persons.person
+    assert person is not None
+    desk.persons.person = replace(person, moving=frozenset({"person-1#2"}))
+    with pytest.raises(Retry, match=r"identity\.moving"):
+        desk.propose(wish())
+    assert not desk.proposals.rows
+    desk.persons.person = person
+    assert desk.propose(wish()).state is ProposalState.PROPOSED
+
+
+def test_what_was_signed_waits_to_be_sent_until_they_are_there(desk: Desk) -> None:
+    proposal = desk.approved()
+    person = desk.persons.person
+    assert person is not None
+    desk.persons.person = replace(person, moving=frozenset({"person-1#2"}))
+    with pytest.raises(Retry, match=r"identity\.moving"):
+        desk.send(proposal.intent)
+    assert desk.chart.posts == 0
+    desk.persons.person = person
+    assert desk.send(proposal.intent).state is ProposalState.FILED
+
+
 def test_a_refusal_gives_way_once_mended(desk: Desk) -> None:
     person = desk.persons.person
     desk.persons.person = None
