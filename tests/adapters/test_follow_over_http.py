@@ -159,7 +159,6 @@ def test_an_ehrs_merge_and_a_stewards_reverse_of_it(site: Site) -> None:
     site.down_after(2)
     assert site.follow() == 1
     assert (site.found("AllergyIntolerance", old), site.found("Observation", old)) == (set(), before[old]), "half of it"
-    )
     site.settle()
     assert site.found("Observation", stays) == before[old] | before[stays]
     for kind in ("Observation", "DiagnosticReport", "ServiceRequest", "Encounter", "AllergyIntolerance"):
