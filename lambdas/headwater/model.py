@@ -301,11 +301,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """How sure it is that two are one: calibrated `confidence` in 0..1, and the evidence in words, free of values."""
+    """How sure it is that two are one: calibrated `confidence` in 0..1, and the evidence in words, free of values.
+    `namesake`: they have one name and two birth dates, so the name is not rare where they live."""
 
     verdict: Verdict
     confidence: float
     evidence: tuple[str, ...] = ()
+    namesake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
