@@ -5,7 +5,7 @@ A FHIR resource is a `Resource`, a plain dict as parsed from JSON, so that `Any`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -14,6 +14,9 @@ from typing import Any
 Resource = dict[str, Any]
 
 # --------------------------------------------------------------------------------------------------------- inbound
+
+
+NUMBERS = 100  # what a part is numbered with is less
 
 
 class Numbered:
@@ -27,9 +30,12 @@ class Numbered:
 
     def lookup(self, name: str | int) -> Any:
         """The part of that number; None if it is no number."""
-        if isinstance(name, int):
-            return self.part(name)
-        return self.part(int(name)) if name.isascii() and name.isdigit() else None
+        number = name if isinstance(name, int) else int(name) if name.isascii() and name.isdigit() else 0
+        return self.part(number) if 0 < number < NUMBERS else None
+
+    def each(self) -> Sequence[Any]:
+        """What a loop goes through."""
+        return (self,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    value: str | int | float | Decimal | bool | None
+    value: str | int | float | Decimal | bool | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

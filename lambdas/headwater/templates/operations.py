@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headwater.templates import nodes
 from headwater.templates.emitter import Emitter
+from headwater.templates.filters import Filter
 
 COMPARE = {
     "==": "equal({}, {})",
@@ -20,6 +21,16 @@ class FilterCalls(Emitter):
     """Filters, checked when they are compiled."""
 
     def call(self, call: nodes.Call, value: str) -> str:
+        """A filter's result."""
+        known = self.declared(call)
+        named = [f"{name}={self.value(argument)}" for name, argument in call.named]
+        return self.applied(known, value, [*map(self.value, call.arguments), *named])
+
+    def applied(self, known: Filter, value: str, arguments: list[str]) -> str:
+        function = self._filters.setdefault(known.name, f"F{len(self._filters)}")
+        return f"{function}({', '.join([*(['s'] if known.metered else []), value, *arguments])})"
+
+    def declared(self, call: nodes.Call) -> Filter:
         known = self.known.get(call.name)
         if known is None:
             self.fail(f"unknown filter '{call.name}'", call.at)
@@ -29,10 +40,7 @@ class FilterCalls(Emitter):
         for name, _ in call.named:
             if name not in known.named:
                 self.fail(f"filter '{call.name}' has no argument '{name}'", call.at)
-        function = self._filters.setdefault(call.name, f"F{len(self._filters)}")
-        arguments = [*(["s"] if known.metered else []), value, *map(self.value, call.arguments)]
-        arguments += [f"{name}={self.value(argument)}" for name, argument in call.named]
-        return f"{function}({', '.join(arguments)})"
+        return known
 
 
 class Operations(FilterCalls):

@@ -16,6 +16,7 @@ from json.encoder import encode_basestring
 from types import MappingProxyType
 from typing import Any
 
+from headwater.model import Numbered
 from headwater.templates.errors import MISSING, FilterError, LimitReached, TemplateError
 from headwater.templates.limits import Limits, Meter
 
@@ -253,8 +254,14 @@ def integer(value: Any) -> int:
 
 def sequence(state: Meter, value: Any) -> Sequence[Any]:
     """A value as something to loop over: a list, a range, a dict's pairs, a drop's items; one thing is itself once."""
-    if isinstance(value, list | tuple | range):
+    if value.__class__ is list:
         found: Sequence[Any] = value
+    elif value.__class__ is str:
+        return (value,) if value else ()
+    elif isinstance(value, Numbered):
+        found = value.each()
+    elif isinstance(value, tuple | range):
+        found = value
     elif value is None or value is False or value == "":
         return ()
     elif isinstance(value, dict):

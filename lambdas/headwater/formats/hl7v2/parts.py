@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 
 from headwater.formats.hl7v2.escapes import unescape
-from headwater.model import Numbered
+from headwater.model import NUMBERS, Numbered
 
 NULL = '""'
 
@@ -93,14 +93,14 @@ class Repetitions(Parts):
         lines = self.raw.split(self.encoding.repetition)
         return "\n".join(self.encoding.text(line).rstrip() for line in lines).rstrip()
 
-    def __iter__(self) -> Iterator[Part]:
-        return iter(self.repetitions)
-
-    def __len__(self) -> int:
-        return len(self.repetitions)
+    def each(self) -> Sequence[Part]:
+        return self.repetitions
 
 
 Part = str | Parts
+
+
+_NOT_SENT = [""] * NUMBERS
 
 
 class _Fields(dict[int, "Part | None"]):
@@ -108,12 +108,15 @@ class _Fields(dict[int, "Part | None"]):
 
     __slots__ = ("encoding", "raws")
 
-    raws: Sequence[str]
+    raws: list[str]  # longer by NUMBERS than what was sent
     encoding: Encoding
 
     def __missing__(self, number: int) -> Part | None:
-        raw = self.raws[number] if 0 < number < len(self.raws) else ""
-        part = self[number] = (raw if raw.isalnum() else _field(raw, self.encoding)) if raw else None
+        raw = self.raws[number]
+        if not raw:
+            self[number] = None
+            return None
+        part = self[number] = raw if raw.isalnum() else _field(raw, self.encoding)
         return part
 
 
@@ -122,11 +125,11 @@ class Segment(Numbered):
 
     __slots__ = ("_fields", "id", "raws")
 
-    def __init__(self, raws: Sequence[str], encoding: Encoding) -> None:
+    def __init__(self, raws: list[str], encoding: Encoding) -> None:
         self.id = raws[0]
         self.raws = raws
         self._fields = fields = _Fields()
-        fields.raws = raws
+        fields.raws = raws + _NOT_SENT
         fields.encoding = encoding
         self.part = fields.__getitem__
         if self.id == "MSH":  # the delimiters are not split by what they declare
@@ -170,7 +173,7 @@ def _repetition(raw: str, encoding: Encoding) -> Part | None:
             return None
         return text if not text[0].isspace() else Parts(raw, {1: text.lstrip()}, encoding)
     found = _numbered(raw.split(encoding.component), encoding)
-    if found.keys() == {1} and found[1] == (whole := encoding.text(raw).rstrip()) and found[1].__class__ is str:
+    if len(found) == 1 and found.get(1).__class__ is str and found[1] == (whole := encoding.text(raw).rstrip()):
         return whole
     return Parts(raw, found, encoding) if found else None
 

@@ -101,7 +101,7 @@ class Calls(Branches):
         self._include(name, scope)
         made = self._frames.pop()
         if made.state != VALUE:
-            self.emit(f"if {slot} or kept({slot}): {self._stored(frame, slot)}")
+            self.emit(f"if {slot} or {slot} != {{}} and kept({slot}): {self._stored(frame, slot)}")
             comma = FREE if made.comma == FREE else DUE
             frame.comma = comma if made.state == FILLED else joined((KEY, frame.comma), (KEY, comma))[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headwater.model import NUMBERS
 from headwater.templates import nodes, runtime
 from headwater.templates.building.builder import Builder
 from headwater.templates.building.source import NIL, Const, Part, const, local_of
@@ -10,6 +11,8 @@ from headwater.templates.filters import Filter
 from headwater.templates.limits import LARGE
 from headwater.templates.operations import FilterCalls
 
+_ABSENT = {"==": "is not None and", "!=": "is None or", "in": "is not None and"}  # nil is no text
+_ORDER = ("<", "<=", ">", ">=")
 _COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
@@ -18,6 +21,7 @@ _COMPARE = {
     ">": "greater({}, {})",
     ">=": "greater_or_equal({}, {})",
     "contains": "contains({}, {})",
+    "in": "among({}, {})",
 }
 
 
@@ -30,10 +34,10 @@ class HouseBuilder(FilterCalls, Builder):
 
     def step(self, source: str, whole: str, part: str | int, name: str) -> str:
         """A text is its own first part, and has no others."""
-        if name and isinstance(part, int) and part > 0:
+        if name and isinstance(part, int) and 0 < part < NUMBERS:
             return self._numbered(source, whole, part)
         sure = source == whole and whole in self._sure
-        if not isinstance(part, int) or part < 1:
+        if not isinstance(part, int) or not 0 < part < NUMBERS:
             return f"member({whole}, {part!r})" if sure else f"None if {source} is None else member({whole}, {part!r})"
         text = f"{source}.__class__ is str" if sure else f"{source} is None or {whole}.__class__ is str"
         numbered = f"{whole}.part({part}) if isinstance({whole}, Numbered) else member({whole}, {part})"
@@ -48,31 +52,73 @@ class HouseBuilder(FilterCalls, Builder):
         return f"({self._live[key]} := reader({source}))({part})"
 
     def comparison(self, operator: str, left: str, right: str) -> str:
-        if operator in ("==", "!=") and isinstance(right, Const):
+        if not isinstance(right, Const):
+            return _COMPARE[operator].format(left, right)
+        local, source = self._named(left)
+        if operator in ("==", "!="):
             if isinstance(left, Const):
                 return const(runtime.equal(left.value, right.value) is (operator == "=="))
-            if isinstance(right.value, str):
-                return self._equal_to(operator, left, right)
+            if right.value is None:
+                return f"({left} {'is' if operator == '==' else 'is not'} None)"
+        if isinstance(right.value, str | tuple) and operator in _ABSENT:
+            other = _COMPARE[operator].format(local, right)
+            return (
+                f"({source} {_ABSENT[operator]} ({local} {operator} {right} if {local}.__class__ is str else {other}))"
+            )
+        if right.value.__class__ is int and operator in _ORDER:
+            other = _COMPARE[operator].format(local, right)
+            return f"({local} {operator} {right} if {source}.__class__ is int else {other})"
         return _COMPARE[operator].format(left, right)
 
-    def _equal_to(self, operator: str, left: str, text: Const) -> str:
-        local = local_of(left)
-        source = left if local else f"(_ := {left})"
-        local = local or "_"
-        other = f"{'not ' if operator == '!=' else ''}equal({local}, {text})"
-        return f"({local} {operator} {text} if {source}.__class__ is str else {other})"
+    @staticmethod
+    def _named(source: str) -> tuple[str, str]:
+        """A local with the value of `source`, and the source that leaves it there."""
+        local = local_of(source)
+        return (local, source) if local else ("_", f"(_ := {source})")
+
+    def call(self, call: nodes.Call, value: str) -> str:
+        if call.name == "default" and len(call.arguments) == 1 and not call.named:
+            return self._default(call, value)
+        if not self.declared(call).nil_stays or value in self._sure:
+            return super().call(call, value)
+        if value is NIL:
+            return NIL
+        local = local_of(value) or self.new("z")
+        before = dict(self._live)
+        made = super().call(call, local)
+        self._live = before  # arguments are worked out only for what is not nil
+        return f"(None if {value if local_of(value) else f'({local} := {value})'} is None else {made})"
+
+    def _default(self, call: nodes.Call, value: str) -> str:
+        """Most values are texts; the filter is for all others. The other value counts as looked at either way."""
+        if isinstance(value, Const) and (value.value is None or (isinstance(value.value, str) and value.value)):
+            return value if value.value else self.value(call.arguments[0])
+        local = local_of(value) or self.new("z")
+        source = value if local_of(value) else f"({local} := {value})"
+        other = self.value(call.arguments[0])
+        if not isinstance(other, Const) and not other.isidentifier():
+            held = local_of(other) or self.new("z")
+            source = f"({source}, {other if local_of(other) else f'({held} := {other})'})[0]"
+            other = held
+        applied = self.applied(self.declared(call), local, [other])
+        return f"({other} if {source} is None else {local} if {local}.__class__ is str and {local} else {applied})"
 
     # ---------------------------------------------------------------------------------------------------- statements
 
     def do_case(self, node: nodes.Case) -> None:
         """The first branch that matches."""
-        arms = []
-        for values, body in node.branches:
-            test: nodes.Expression = nodes.Compare("==", node.subject, values[-1])
-            for value in reversed(values[:-1]):
-                test = nodes.Logic("or", nodes.Compare("==", node.subject, value), test)
-            arms.append((test, body))
-        self.do_if(nodes.If(tuple(arms), node.otherwise, node.at))
+        arms = tuple((self._matches(node.subject, values), body) for values, body in node.branches)
+        self.do_if(nodes.If(arms, node.otherwise, node.at))
+
+    @staticmethod
+    def _matches(subject: nodes.Expression, values: tuple[nodes.Expression, ...]) -> nodes.Expression:
+        texts = [value.value for value in values if isinstance(value, nodes.Literal) and isinstance(value.value, str)]
+        if len(values) == len(texts) > 1:
+            return nodes.Compare("in", subject, nodes.Literal(tuple(texts)))
+        test: nodes.Expression = nodes.Compare("==", subject, values[-1])
+        for value in reversed(values[:-1]):
+            test = nodes.Logic("or", nodes.Compare("==", subject, value), test)
+        return test
 
     def do_include(self, node: nodes.Include) -> None:
         name = self._name(node.template)
@@ -106,8 +152,15 @@ class HouseBuilder(FilterCalls, Builder):
     def bare(self, source: str) -> str:
         return f"value_of(s, {source})"
 
+    def bare_there(self, source: str) -> str:
+        local, found = self._named(source)
+        return f"{found} is not None and ((_ := value_of(s, {local})) or kept(_))"
+
     def text_of(self, source: str) -> str:
-        return const(runtime.text(source.value)) if isinstance(source, Const) else f"text({source})"
+        if isinstance(source, Const):
+            return const(runtime.text(source.value))
+        local, found = self._named(source)
+        return f"({local} if {found}.__class__ is str else text({local}))"
 
     def piece_of(self, source: str) -> str:
         if isinstance(source, Const):
@@ -126,7 +179,7 @@ class HouseBuilder(FilterCalls, Builder):
         pieces = []
         for part in parts:
             if isinstance(part, Part):
-                pieces.append(f"text({part.raw})")
+                pieces.append(self.text_of(part.raw))
             elif isinstance(part, Const) and "\\" not in part.value:
                 pieces.append(part)
             else:

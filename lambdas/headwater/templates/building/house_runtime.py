@@ -30,6 +30,8 @@ def value_of(meter: Meter, value: Any) -> Any:
     """An output where a JSON value stands: `runtime.json_value`, read."""
     if value is None:
         return ""
+    if value.__class__ in (int, bool):
+        return value
     text = runtime.json_value(value)
     if len(text) >= LARGE:
         meter.left -= len(text)
@@ -48,6 +50,11 @@ def reader(value: Any) -> Callable[[int], Any]:
     return {1: value}.get if value.__class__ is str else partial(runtime.member, value)
 
 
+def among(value: Any, texts: tuple[str, ...]) -> bool:
+    """Whether a value equals one of several texts."""
+    return any(runtime.equal(value, text) for text in texts)
+
+
 def greater(left: Any, right: Any) -> bool:
     return runtime.less(right, left)
 
@@ -59,6 +66,7 @@ def greater_or_equal(left: Any, right: Any) -> bool:
 _FUNCTIONS = (
     plain,
     reader,
+    among,
     together,
     value_of,
     greater,

@@ -130,7 +130,7 @@ class Structure(Values):
         raw = ""
         if frame.spilled:
             self._flush_parts(frame)
-            source = f"told(s, {frame.target})"
+            source = self.spilled_string(frame.target)
         elif all(isinstance(part, Const) for part in frame.parts):
             source = const(decoded("".join(part.value for part in frame.parts)))  # type: ignore[attr-defined]
         elif len(frame.parts) == 1 and isinstance(frame.parts[0], Part):
@@ -171,5 +171,5 @@ class Structure(Values):
             if frame.slot or frame.kind == SINGLE:
                 self._put(self.bare(source))
                 return
-            self.emit(f"if (_ := {self.bare(source)}) or kept(_): {self._stored(frame, '_')}")
+            self.emit(f"if {self.bare_there(source)}: {self._stored(frame, '_')}")
             self._placed(frame)

@@ -105,7 +105,7 @@ class Values(Emitter):
             raise Unbuildable("a member without a value")
         if frame.state == PERHAPS:
             self.emit(f"if {frame.slot} is MISSING: missing_value()")
-        self.emit(f"if {frame.slot} or kept({frame.slot}): {self._stored(frame, frame.slot)}")
+        self.emit(f"if {frame.slot} or {frame.slot} != {{}} and kept({frame.slot}): {self._stored(frame, frame.slot)}")
         frame.slot = ""
         frame.state = KEY
 
@@ -152,6 +152,14 @@ class Values(Emitter):
     def bare(self, source: str) -> str:
         """An output where a JSON value stands, as that value."""
         raise NotImplementedError
+
+    def bare_there(self, source: str) -> str:
+        """A condition that leaves a bare output's value in `_`, and holds if it is not empty."""
+        return f"(_ := {self.bare(source)}) or kept(_)"
+
+    def spilled_string(self, parts: str) -> str:
+        """A JSON string of the pieces in a list."""
+        return f"told(s, {parts})"
 
     def output(self, source: str, local: str) -> str:
         """A condition that leaves an output's text in `_` and holds if there is any; `source` leaves it in `local`."""

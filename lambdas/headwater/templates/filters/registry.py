@@ -15,7 +15,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`least` and `most` count the arguments behind the colon; `metered`: the function takes the meter first."""
+    """`least` and `most` count the arguments behind the colon; `metered`: the function takes the meter first;
+    `nil_stays`: of nil it makes nil; `fresh`: what it makes is nil or a JSON value without empties, made for this call.
+    Those two a function says of itself, by attributes."""
 
     name: str
     function: Callable[..., Any]
@@ -23,6 +25,8 @@ class Filter:
     most: int
     named: frozenset[str]
     metered: bool
+    nil_stays: bool = False
+    fresh: bool = False
 
 
 def of(functions: Mapping[str, Callable[..., Any]], metered: Iterable[str] = ()) -> dict[str, Filter]:
@@ -44,4 +48,6 @@ def _filter(name: str, function: Callable[..., Any], *, metered: bool) -> Filter
         most=99 if open_ended else len(nameless),
         named=frozenset(each.name for each in arguments if each.kind is each.KEYWORD_ONLY),
         metered=metered,
+        nil_stays=getattr(function, "nil_stays", False),
+        fresh=getattr(function, "fresh", False),
     )
