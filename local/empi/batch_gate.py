@@ -57,22 +57,20 @@ class BatchGate:
     ) -> tuple[int, str]:
         if place in self._full:
             return -1, "held"
-        likely: dict[int, Grade] = {}
+        graded: dict[int, Grade] = {}
         for person in dict.fromkeys([self.person[earlier] for earlier in known]):
             if person < 0:
                 continue
             if person in self._members or (self._facts[place] | self._facts[person]) & UNNAMED:
-                grade = self._grade(place, person, known, levels)
+                graded[person] = self._grade(place, person, known, levels)
             else:
-                grade = alone[known[person]]
-            if grade.verdict is not Verdict.DIFFERENT:
-                likely[person] = grade
-        if not likely:
+                graded[person] = alone[known[person]]
+        if all(grade.verdict is Verdict.DIFFERENT for grade in graded.values()):
             return (place, "new") if self._facts[place] & BORN else (-1, "held")
-        certain = only_one(list(likely.values()), self._policy)
+        certain = only_one(list(graded.values()), self._policy)
         if certain is None:
             return -1, "held"
-        person = list(likely)[certain]
+        person = list(graded)[certain]
         self._members.setdefault(person, [person]).append(place)
         return person, "linked"
 

@@ -139,9 +139,9 @@ def _decided(arrival: Arrival, policy: MatchingPolicy) -> tuple[str | None, str]
     rivals = {person: grade for person, grade in graded.items() if grade.verdict is not Verdict.DIFFERENT}
     if not rivals:
         return ("", "") if profile.birth_date else (None, "no birth date, nobody found")
-    certain = only_one(list(rivals.values()), policy)
+    certain = only_one(list(graded.values()), policy)
     if certain is not None:
-        return list(rivals)[certain], ""
+        return list(graded)[certain], ""
     likest = max(rivals.values(), key=lambda grade: grade.confidence)
     vetoes = [word for word in likest.evidence if word.startswith("veto: ")]
     return None, vetoes[0] if vetoes else "several candidates" if likest.verdict is Verdict.SAME else "not certain"

@@ -63,11 +63,15 @@ def _known(row: dict[str, str], source: str, policy: MatchingPolicy) -> Known:
         city=row["suburb"],
         state=row["state"],
         postal_code=row["postcode"],
-        # Seven digits there, nine here: the same two before all of them change nothing.
-        identifiers=(Identifier("", f"21{row['soc_sec_id'].zfill(7)}", "SS"),) if row["soc_sec_id"] else (),
+        identifiers=(Identifier("", _ssn(row["soc_sec_id"].zfill(7)), "SS"),) if row["soc_sec_id"] else (),
     )
     number = row["rec_id"].split("-")[1]  # rec-<person>-org, rec-<person>-dup-<n>
     return Known(row["rec_id"], source, number, "", "", frozenset(), traits, profile_of(traits, policy))
+
+
+def _ssn(seven: str) -> str:
+    """Their seven digits as nine: one more in the area and in the group, so that neither is one never issued."""
+    return f"4{seven[:2]}4{seven[2:]}"
 
 
 def _date(text: str) -> date | None:

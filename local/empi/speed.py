@@ -22,7 +22,7 @@ from headwater.adapters.clients import client_of, session_of
 from headwater.adapters.dynamodb_items import Item, pack
 from headwater.adapters.person_index import rows
 from headwater.adapters.person_index.dynamodb import BUCKET_LIMIT, DynamoDbPersonIndex
-from headwater.model import Person, Resource, SourceRecord, Verdict
+from headwater.model import Person, Resource, SourceRecord
 from headwater.persons.blocking import lookup_keys, profile_keys
 from headwater.persons.grade import grade_linked, grade_person, only_one
 from headwater.persons.policy import MatchingPolicy
@@ -129,7 +129,7 @@ def _look_for(
     profile = profile_of(traits_of(patient), policy)
     seen = index.find(patient["id"], lookup_keys(profile, policy), likely="nobody")
     grades = [grade_person(profile, person, policy) for person in seen.persons]
-    only_one([grade for grade in grades if grade.verdict is not Verdict.DIFFERENT], policy)
+    only_one(grades, policy)
     result.cpu.append(time.process_time() - started - (wire.cpu - served))
     result.candidates.append(len(seen.persons))
     result.trips.append(wire.trips - trips)

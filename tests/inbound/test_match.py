@@ -121,8 +121,15 @@ def test_somebody_else_is_a_new_person(gate: Gate) -> None:
     assert one.person_id != other.person_id
 
 
-def test_a_namesake_with_the_same_birth_date_and_nothing_else_is_held(gate: Gate) -> None:
+def test_name_and_birth_date_alone_are_enough_where_nobody_else_has_the_name(gate: Gate) -> None:
+    first = gate(patient())
+    second = gate(patient(*SOUTH, telecom=None, address=None, name=named("Jonathan")), ehr="south")
+    assert second.person_id == first.person_id
+
+
+def test_name_and_birth_date_alone_are_held_where_another_has_the_name(gate: Gate) -> None:
     gate(patient())
+    gate(patient(mrn="1009", birthDate="1971-11-02", telecom=None, address=None))
     hold = gate.held(patient(*SOUTH, telecom=None, address=None, name=named("Jonathan")), ehr="south")
     assert hold.code == "match.possible"
 

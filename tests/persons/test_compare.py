@@ -122,6 +122,25 @@ def test_what_a_household_shares_is_counted_once(one: dict[str, Any], other: dic
 
 
 @pytest.mark.parametrize(
+    ("line", "code", "level"),
+    [
+        ("120 Oakland Street", "77002", "equal"),
+        ("120 Oaklnad St", "77002", "equal"),
+        ("120 Oaklandplace", "77002", "equal"),  # the street's kind grown onto its name
+        ("120 Oakland St", "77020", "equal"),
+        ("120 Oaklnad St", "77020", "close"),
+        ("210 Oakland St", "77002", "close"),  # a slip, or the neighbour
+        ("9 Oakland St", "77002", "area"),
+        ("120 Oakmont Ave", "77002", "area"),
+        ("120 Oaklnad St", "10001", "different"),
+    ],
+)
+def test_one_slip_in_an_address_leaves_it_the_same_and_two_leave_it_close(line: str, code: str, level: str) -> None:
+    one = person(address_lines=("120 Oakland St",), postal_code="77002")
+    assert levels(one, person(address_lines=(line,), postal_code=code)).address == level
+
+
+@pytest.mark.parametrize(
     ("one", "other", "level"),
     [
         ("SS:219345678", "SS:219-34-5678", "equal"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headwater.model import Grade, Person, SourceRecord, Traits, Verdict
-from headwater.persons.grade import calibrated, grade, grade_person, only_one, still_same
+from headwater.persons.grade import calibrated, grade, grade_linked, grade_person, only_one, still_same
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import profile_of
 from tests.persons.conftest import person
@@ -188,6 +188,26 @@ def test_one_is_linked_when_nobody_else_is_likely(
     link = policy.thresholds.link
     grades = [Grade(Verdict.SAME if one >= link else Verdict.POSSIBLE, one) for one in confidences]
     assert only_one(grades, policy) == place
+
+
+def test_name_and_birth_date_alone_are_enough_only_where_no_candidate_has_the_name(policy: MatchingPolicy) -> None:
+    link = policy.thresholds.link
+    found = grade_linked(profile_of(person(), policy), [profile_of(person(**HOME), policy)], policy)
+    assert found.verdict is Verdict.SAME
+    assert policy.thresholds.alone <= found.confidence < link
+    others = [Grade(Verdict.DIFFERENT, 0.001), Grade(Verdict.DIFFERENT, 0.001, namesake=True)]
+    assert only_one([found, others[0]], policy) == 0
+    assert only_one([found, *others], policy) is None
+    assert only_one([Grade(Verdict.SAME, link), *others], policy) == 0
+
+
+def test_who_has_the_name_and_another_birth_date_is_a_namesake(policy: MatchingPolicy) -> None:
+    known = person("Jonathan Quintero", **HOME)
+    born = known.birth_date
+    assert born
+    assert grade(known, replace(known, birth_date=born.replace(year=born.year - 3)), policy).namesake
+    assert not grade(known, replace(known, birth_date=None), policy).namesake
+    assert not grade(known, known, policy).namesake
 
 
 def test_the_odds_of_many_others_count_against_the_best(policy: MatchingPolicy) -> None:

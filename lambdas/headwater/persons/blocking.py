@@ -50,9 +50,9 @@ def _values(p: Profile) -> Iterator[tuple[str, str]]:
         # For those whose birth date is wrong in more than one place.
         if p.postal_code:
             yield "names+postal", f"{'|'.join(sorted((p.given[0], name)))}|{p.postal_code}"
-        if p.street:
-            house = p.street.partition(" ")[0]
-            yield "names+house", f"{'|'.join(sorted((p.given[0][:3], name[:3])))}|{house}"
+    house, _, street = p.street.partition(" ")
+    for name in p.family if street else ():
+        yield "family+street", f"{name[:3]}|{house}|{street[:3]}"
     yield from _with_birth_date(p) if p.birth_date else _without_birth_date(p)
 
 

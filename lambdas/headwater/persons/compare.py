@@ -32,7 +32,7 @@ class Levels(NamedTuple):
     family: str  # equal part close swapped different missing
     home: str  # several one area different missing
     phone: str  # equal different missing
-    address: str  # equal area different missing
+    address: str  # equal close area different missing
     insurance: str  # equal different missing
     ssn: str  # equal close last_four different missing
     email: str  # equal different missing
@@ -51,7 +51,7 @@ _BEST = {
     "family": "equal part close swapped different missing",
     "home": "",  # follows from the next three
     "phone": "equal different missing",
-    "address": "equal area different missing",
+    "address": "equal close area different missing",
     "insurance": "equal different missing",
     "ssn": "equal last_four close different missing",
     "email": "equal different missing",
@@ -249,20 +249,27 @@ def _one_slip(a: str, b: str) -> bool:
 def _address(a: Profile, b: Profile) -> str:
     both = bool(a.postal_code and b.postal_code)
     same_area = both and a.postal_code == b.postal_code
-    if a.street and b.street:
-        if a.street == b.street and (not both or same_area or _one_slip(a.postal_code, b.postal_code)):
-            return "equal"
-        if same_area and _slip_in_street(a.street, b.street):
-            return "equal"
+    if a.street and b.street and (same_area or not both or _one_slip(a.postal_code, b.postal_code)):
+        found = _streets(a.street, b.street, same_area=same_area)
+        if found:
+            return found
     if same_area:
         return "area"
-    return "different" if (a.street and b.street) or (a.postal_code and b.postal_code) else "missing"
+    return "different" if (a.street and b.street) or both else "missing"
 
 
-def _slip_in_street(one: str, other: str) -> bool:
-    """One house number, and a slip in the street's name; a slip in the number is the neighbour's."""
+def _streets(one: str, other: str, *, same_area: bool) -> str:
+    """equal, close or empty. A slip in the number is close at most, for it may be the neighbour's; so is one in the
+    street's name, or its kind grown onto it, where the postal code differs too."""
+    if one == other:
+        return "equal"
     (number, _, name), (other_number, _, other_name) = one.partition(" "), other.partition(" ")
-    return number == other_number and _slip(name, other_name)
+    if number != other_number:
+        return "close" if name == other_name and _one_slip(number, other_number) else ""
+    grown = min(len(name), len(other_name)) > 4 and (name.startswith(other_name) or other_name.startswith(name))
+    if not (grown or _slip(name, other_name)):
+        return ""
+    return "equal" if same_area else "close"
 
 
 def _home(phone: str, address: str, insurance: str) -> str:
@@ -270,7 +277,7 @@ def _home(phone: str, address: str, insurance: str) -> str:
     agreeing = (phone == "equal") + (address == "equal") + (insurance == "equal")
     if agreeing:
         return "several" if agreeing > 1 else "one"
-    if address == "area":
+    if address in ("area", "close"):
         return "area"
     return "different" if "different" in (phone, address) else "missing"
 

@@ -20,6 +20,7 @@ from headwater.persons.profile import Profile, profile_of
 _SAME_NAME = frozenset({"equal", "nickname", "variant", "part"})
 _ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
 _SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
+_BORN_APART = frozenset({"different", "close", "swapped", "year"})
 _CELLS = 16  # that `cells` gives for a pair
 # The most that a veto leaves: likely enough to be looked at, never enough to pass.
 _NOT_CERTAIN = 0.99
@@ -56,7 +57,11 @@ def grade_linked(incoming: Profile, linked: Sequence[Profile], policy: MatchingP
 def grade_compared(pairs: Sequence[Levels], policy: MatchingPolicy, *, unnamed: bool) -> Grade:
     """`grade_linked` for a record that was compared already with every record of the person."""
     rule = next(filter(None, map(_rule, pairs)), "")
-    return _graded(united(pairs), rule, policy, unnamed=unnamed, same=policy.thresholds.link)
+    levels = united(pairs)
+    # Only a namesake born on the same day can be somebody else, and `only_one` sees whether there are namesakes.
+    alone = levels.given == levels.birth_date == levels.family == "equal"
+    same = policy.thresholds.alone if alone else policy.thresholds.link
+    return _graded(levels, rule, policy, unnamed=unnamed, same=same)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -79,22 +84,30 @@ def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool,
         verdict = Verdict.DIFFERENT
     said = [f"veto: {veto}" for veto in vetoes] + [f"caution: {caution}" for caution in cautions]
     evidence = (*said, *([f"rule: {rule}"] if rule else []), *words(levels))
-    return Grade(verdict, confidence, evidence)
+    namesake = levels.given == levels.family == "equal" and levels.birth_date in _BORN_APART
+    return Grade(verdict, confidence, evidence, namesake)
 
 
 def only_one(grades: Sequence[Grade], policy: MatchingPolicy) -> int | None:
-    """The place of the one candidate who is certain, given that the others may be it too; None when nobody is.
+    """The place of the one candidate who is certain, given everybody else who shares a key; None when nobody is.
 
     Confidences are odds against "none of these"; a record is one person's, so odds of others count against the best.
+    Those who are different count in one way only: a namesake born in the same year or on the same day says that the
+    name is common; then one more may have the same birth date, too, and name and birth date alone are not enough.
     """
     best = max(range(len(grades)), key=lambda place: grades[place].confidence, default=None)
     if best is None or grades[best].verdict is not Verdict.SAME:
         return None
-    others = [grade.confidence for place, grade in enumerate(grades) if place != best]
-    if any(confidence >= policy.thresholds.rival for confidence in others):
+    others = [grade for place, grade in enumerate(grades) if place != best]
+    rivals = [grade.confidence for grade in others if grade.verdict is not Verdict.DIFFERENT]
+    if any(confidence >= policy.thresholds.rival for confidence in rivals):
         return None
-    odds = _odds(grades[best].confidence)
-    return best if odds / (1 + odds + sum(map(_odds, others))) >= policy.thresholds.link else None
+    odds, needed = _odds(grades[best].confidence), policy.thresholds.link
+    if grades[best].confidence < needed:
+        if any(grade.namesake for grade in others):
+            return None
+        needed = policy.thresholds.alone
+    return best if odds / (1 + odds + sum(map(_odds, rivals))) >= needed else None
 
 
 def _odds(confidence: float) -> float:
@@ -156,7 +169,7 @@ def _kind(levels: Levels) -> str:
     """exact: name and birth date; alike: the given name in a variant; born: the date alone; named: the name alone."""
     named = levels.given in _SAME_NAME or levels.given == "swapped"
     born = levels.birth_date in ("equal", "default")
-    kept = levels.family in ("equal", "part")
+    kept = levels.family in ("equal", "part", "swapped")
     if levels.given == levels.birth_date == "equal" and kept:
         return "exact"
     if born:

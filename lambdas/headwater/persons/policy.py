@@ -38,11 +38,13 @@ class Ignore:
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """Confidences: SAME from `same`, or from `link` for a record and a person, but only from `despite` when there is a
-    caution; POSSIBLE from `possible`; from `rival` a second candidate stops a link. An update whose record keeps its
+    caution, and from `alone` when name and birth date are equal and no other candidate has the name; POSSIBLE from
+    `possible`; from `rival` a second candidate stops a link. An update whose record keeps its
     id is an overlay below `overlay`, where `overlay_shift` (log odds) says how much likelier the same id makes it."""
 
     same: float
     link: float
+    alone: float
     despite: float
     possible: float
     rival: float

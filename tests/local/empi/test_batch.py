@@ -33,12 +33,12 @@ def one_after_the_other(records: list[Known]) -> list[tuple[int, str]]:
             for person in sorted(near)
         }
         likely = {person: grade for person, grade in grades.items() if grade.verdict is not Verdict.DIFFERENT}
-        certain = only_one(list(likely.values()), POLICY)
+        certain = only_one(list(grades.values()), POLICY)
         person, state = -1, "held"
         if not likely and record.profile.birth_date:
             person, state = place, "new"
         elif certain is not None:
-            person, state = list(likely)[certain], "linked"
+            person, state = list(grades)[certain], "linked"
         answers.append((person, state))
         if person >= 0:
             persons[person].append(place)

@@ -30,9 +30,9 @@ def first_seen(record: SourceRecord, profile: Profile, seen: Candidates, policy:
             hint = "no birth date, and nobody like it: who is known by one cannot be found"
             raise Hold("match.too_little", place="Patient", hint=hint)
         return Person(person_id_of(record.key), 1, (record,))
-    certain = only_one([grade for _, grade in rivals], policy)
+    certain = only_one([grade for _, grade in graded], policy)
     if certain is not None:
-        return linked_to(rivals[certain][0], record)
+        return linked_to(graded[certain][0], record)
     likest = sorted(rivals, key=lambda rival: -rival[1].confidence)[:_MOST_SHOWN]
     listed = "; ".join(f"{person.id} {said(grade)}" for person, grade in likest)
     raise Hold("match.possible", place="Patient", hint=f"{len(rivals)} persons may be this one: {listed}")
