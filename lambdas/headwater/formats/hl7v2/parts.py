@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from headwater.formats.hl7v2.escapes import unescape
@@ -29,11 +29,12 @@ class Encoding:
     subcomponent: str
     charset: str
     zone: tzinfo
-    marks: re.Pattern[str] = dataclasses.field(init=False, compare=False)  # the delimiters inside a field, and escapes
+    odd: re.Pattern[str] = dataclasses.field(init=False, compare=False)  # what makes a text more than what it says
+    inner: re.Pattern[str] = dataclasses.field(init=False, compare=False)  # or a component more than a text
 
     def __post_init__(self) -> None:
-        marks = self.component + self.repetition + self.escape + self.subcomponent
-        object.__setattr__(self, "marks", re.compile(f"[{re.escape(marks)}]"))
+        object.__setattr__(self, "odd", re.compile(f"[{re.escape(self.escape + NULL)}]"))
+        object.__setattr__(self, "inner", re.compile(f"[{re.escape(self.escape + NULL + self.subcomponent)}]"))
 
     def text(self, raw: str) -> str:
         """`raw` without its escape sequences; an explicit null is no text."""
@@ -167,32 +168,41 @@ def _field(raw: str, encoding: Encoding) -> Part | None:
 
 
 def _repetition(raw: str, encoding: Encoding) -> Part | None:
-    if raw.isalnum() or not encoding.marks.search(raw):
+    plain = not encoding.inner.search(raw)
+    if plain and encoding.component not in raw:
         text = raw.rstrip()
-        if not text or text == NULL:
-            return None
-        return text if not text[0].isspace() else Parts(raw, {1: text.lstrip()}, encoding)
-    found = _numbered(raw.split(encoding.component), encoding)
+        if not text or not text[0].isspace():
+            return text or None
+        return Parts(raw, {1: text.lstrip()}, encoding)
+    found: dict[int, Part]
+    if plain:
+        found = _texts(raw, encoding.component)
+    else:
+        found = {
+            number: part
+            for number, one in enumerate(raw.split(encoding.component), 1)
+            if one and (part := one if one.isalnum() else _component(one, encoding)) is not None
+        }
     if len(found) == 1 and found.get(1).__class__ is str and found[1] == (whole := encoding.text(raw).rstrip()):
         return whole
     return Parts(raw, found, encoding) if found else None
-
-
-def _numbered(raws: Iterable[str], encoding: Encoding) -> dict[int, Part]:
-    """Components by number, the empty ones left out."""
-    return {
-        number: part
-        for number, raw in enumerate(raws, 1)
-        if raw and (part := raw if raw.isalnum() else _component(raw, encoding)) is not None
-    }
 
 
 def _component(raw: str, encoding: Encoding) -> Part | None:
     mark = encoding.subcomponent
     if not mark or mark not in raw:
         return encoding.text(raw).strip() or None
-    texts = {number: text for number, one in enumerate(raw.split(mark), 1) if (text := encoding.text(one).strip())}
-    return Parts(raw, dict[int, Part](texts), encoding) if texts else None
+    if encoding.odd.search(raw):
+        parts = enumerate(raw.split(mark), 1)
+        texts: dict[int, Part] = {number: text for number, one in parts if (text := encoding.text(one).strip())}
+    else:
+        texts = _texts(raw, mark)
+    return Parts(raw, texts, encoding) if texts else None
+
+
+def _texts(raw: str, mark: str) -> dict[int, Part]:
+    """Parts without escapes and nulls by number, the empty ones left out."""
+    return {number: text for number, one in enumerate(raw.split(mark), 1) if (text := one.strip())}
 
 
 def repetitions(value: object) -> Sequence[Part]:
