@@ -7,18 +7,16 @@ A person of several records is compared with all of them: what agrees with one o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from headwater.persons.normalise import without_particle
 from headwater.persons.policy import MatchingPolicy
 from headwater.persons.profile import Profile
+from headwater.persons.slips import alike, edits, one_slip, slip, slip_of_any
 
-# Jaro-Winkler from which two spellings of a family name may be a slip. For given names it is no use: Jonah and Jonathan
-# are alike by it, Jon and Jonathan less so.
-_ALIKE = 0.90
 _NONE: frozenset[str] = frozenset()
 
 
@@ -114,8 +112,8 @@ def _swapped(a: Profile, b: Profile, policy: MatchingPolicy) -> bool:
 def _stands_in(given: str, family: tuple[str, ...], policy: MatchingPolicy) -> bool:
     if given in family:
         return True
-    nicknames = policy.nicknames.get(given, ())
-    return any(word in nicknames or _slip(given, word) for word in family)
+    nicknames = policy.nicknames.get(given, _NONE)
+    return not nicknames.isdisjoint(family) or slip_of_any(given, family)
 
 
 def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
@@ -123,7 +121,7 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
         return "newborn"
     if not a.given or not b.given:
         return "missing"
-    if a.given == b.given or "".join(a.given) == "".join(b.given):
+    if a.given == b.given or (len(a.given) + len(b.given) > 2 and "".join(a.given) == "".join(b.given)):
         return "equal"
     one, other = a.given[0], b.given[0]
     if one == other:
@@ -144,8 +142,8 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
 
 def _goes_by(name: str, other: Profile, policy: MatchingPolicy) -> bool:
     """Whether the name is another's second given name or middle name, or short for it."""
-    others = (*other.given[1:], *other.middle)
-    return name in others or (bool(others) and not policy.nicknames.get(name, _NONE).isdisjoint(others))
+    others = other.given[1:] + other.middle
+    return bool(others) and (name in others or not policy.nicknames.get(name, _NONE).isdisjoint(others))
 
 
 def _has_initial(name: str, middle: tuple[str, ...]) -> bool:
@@ -156,7 +154,7 @@ def _has_initial(name: str, middle: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=1 << 14)
 def _unlike(one: str, other: str, policy: MatchingPolicy) -> str:
     """close, near or different, of two names that neither agree nor stand for each other."""
-    if _slip(one, other):
+    if slip(one, other):
         return "close"
     return "near" if _near(one, other, policy) else "different"
 
@@ -166,14 +164,10 @@ def _near(one: str, other: str, policy: MatchingPolicy) -> bool:
     Twins are named so too, so it weighs little; but it is not another name for certain."""
     if min(len(one), len(other)) > 1 and (one.startswith(other) or other.startswith(one)):
         return True
-    if min(len(one), len(other)) > 4 and _edits(one, other, 2):
+    if min(len(one), len(other)) > 4 and edits(one, other, 2):
         return True
-    return _slip_of_any(other, policy.nicknames.get(one, ())) or _slip_of_any(one, policy.nicknames.get(other, ()))
-
-
-def _slip_of_any(name: str, others: Collection[str]) -> bool:
-    longest, shortest = len(name) + 2, max(4, len(name) - 2)
-    return any(shortest <= len(other) <= longest and _slip(name, other) for other in others)
+    nicknames = policy.nicknames
+    return slip_of_any(other, nicknames.get(one, _NONE)) or slip_of_any(one, nicknames.get(other, _NONE))
 
 
 def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
@@ -193,36 +187,7 @@ def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
 @lru_cache(maxsize=1 << 14)
 def _family_word(one: str, other: str) -> str:
     bare = without_particle(one) == without_particle(other)  # Cruz and de la Cruz, Hassan and Al-Hassan
-    return "close" if bare or _slip(one, other) or _alike(one, other) else "different"
-
-
-def _slip(one: str, other: str) -> bool:
-    """Whether two words are one edit apart, two if both are long; words of up to three letters are never a slip."""
-    shorter = min(len(one), len(other))
-    return shorter > 3 and _edits(one, other, 2 if shorter >= 8 else 1)
-
-
-def _edits(one: str, other: str, most: int) -> bool:
-    return abs(len(one) - len(other)) <= most and _distance()(one, other, score_cutoff=most) <= most
-
-
-@cache
-def _distance() -> Callable[..., int]:
-    """Optimal string alignment; loaded when two names first differ, which most messages never do."""
-    from rapidfuzz.distance import OSA
-
-    return OSA.distance
-
-
-@cache
-def _similarity() -> Callable[..., float]:
-    from rapidfuzz.distance import JaroWinkler
-
-    return JaroWinkler.similarity
-
-
-def _alike(one: str, other: str) -> bool:
-    return min(len(one), len(other)) > 3 and _similarity()(one, other, score_cutoff=_ALIKE) >= _ALIKE
+    return "close" if bare or slip(one, other) or alike(one, other) else "different"
 
 
 def _birth_date(a: date | None, b: date | None) -> str:
@@ -238,18 +203,13 @@ def _birth_date(a: date | None, b: date | None) -> str:
             return "year"
     if a.year != b.year and a.month != b.month and a.day != b.day:
         return "different"  # no one slip does that
-    return "close" if _one_slip(a.isoformat().replace("-", ""), b.isoformat().replace("-", "")) else "different"
-
-
-def _one_slip(a: str, b: str) -> bool:
-    """One digit wrong, or two neighbours exchanged, in two texts of the same length."""
-    return _edits(a, b, 1)
+    return "close" if one_slip(a.isoformat().replace("-", ""), b.isoformat().replace("-", "")) else "different"
 
 
 def _address(a: Profile, b: Profile) -> str:
     both = bool(a.postal_code and b.postal_code)
     same_area = both and a.postal_code == b.postal_code
-    if a.street and b.street and (same_area or not both or _one_slip(a.postal_code, b.postal_code)):
+    if a.street and b.street and (same_area or not both or one_slip(a.postal_code, b.postal_code)):
         found = _streets(a.street, b.street, same_area=same_area)
         if found:
             return found
@@ -265,9 +225,9 @@ def _streets(one: str, other: str, *, same_area: bool) -> str:
         return "equal"
     (number, _, name), (other_number, _, other_name) = one.partition(" "), other.partition(" ")
     if number != other_number:
-        return "close" if name == other_name and _one_slip(number, other_number) else ""
+        return "close" if name == other_name and one_slip(number, other_number) else ""
     grown = min(len(name), len(other_name)) > 4 and (name.startswith(other_name) or other_name.startswith(name))
-    if not (grown or _slip(name, other_name)):
+    if not (grown or slip(name, other_name)):
         return ""
     return "equal" if same_area else "close"
 
@@ -284,7 +244,7 @@ def _home(phone: str, address: str, insurance: str) -> str:
 
 def _ssn(a: Profile, b: Profile) -> str:
     if a.ssn and b.ssn:
-        return "equal" if a.ssn == b.ssn else "close" if _edits(a.ssn, b.ssn, 2) else "different"
+        return "equal" if a.ssn == b.ssn else "close" if edits(a.ssn, b.ssn, 2) else "different"
     if a.ssn_last_four and b.ssn_last_four:
         return "last_four" if a.ssn_last_four == b.ssn_last_four else "different"
     return "missing"
@@ -302,8 +262,8 @@ def _middle(a: tuple[str, ...], b: tuple[str, ...]) -> str:
     if any(len(word) > 1 for word in set(a) & set(b)):
         return "equal"
     one, other = a[0], b[0]
-    alike = one[0] == other[0] if 1 in (len(one), len(other)) else _slip(one, other)
-    return "initial" if alike else "different"
+    same = one[0] == other[0] if 1 in (len(one), len(other)) else slip(one, other)
+    return "initial" if same else "different"
 
 
 def _generation(a: int, b: int) -> str:
@@ -314,10 +274,11 @@ def _generation(a: int, b: int) -> str:
 
 def _record(a: frozenset[tuple[str, str]], b: frozenset[tuple[str, str]]) -> str:
     """Whether one authority gave both the same MRN, or two."""
-    if not a.isdisjoint(b):
-        return "equal"
-    for authority, _ in a:
-        for other, _ in b:
+    found = "missing"
+    for authority, mrn in a:
+        for other, number in b:
             if authority == other:
-                return "two_of_one"
-    return "missing"
+                if mrn == number:
+                    return "equal"
+                found = "two_of_one"
+    return found

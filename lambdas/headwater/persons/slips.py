@@ -1,0 +1,58 @@
+"""Whether two words that differ may be one word with a slip: what `compare` asks of names, dates and numbers.
+
+Edits are optimal string alignment's: one letter wrong, missing or too many, or two neighbours exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+
+# Jaro-Winkler from which two spellings of a family name may be a slip. For given names it is no use: Jonah and Jonathan
+# are alike by it, Jon and Jonathan less so.
+_ALIKE = 0.90
+_LONG = 8  # letters, from which on a word may have two slips
+
+
+def slip(one: str, other: str) -> bool:
+    """Whether two words are one edit apart, two if both are long; words of up to three letters are never a slip."""
+    shorter = min(len(one), len(other))
+    return shorter > 3 and edits(one, other, 2 if shorter >= _LONG else 1)
+
+
+def slip_of_any(name: str, others: Iterable[str]) -> bool:
+    """Whether the name is a slip of one of the others; no word may be empty."""
+    # One edit leaves the first or the last letter as it is, and to look at them costs less than to count edits.
+    long, first, last = len(name) >= _LONG, name[0], name[-1]
+    alike = [other for other in others if other[0] == first or other[-1] == last or long]
+    return any(slip(name, other) for other in alike)
+
+
+def one_slip(a: str, b: str) -> bool:
+    """One digit wrong, or two neighbours exchanged, in two texts of the same length."""
+    return edits(a, b, 1)
+
+
+def edits(one: str, other: str, most: int) -> bool:
+    """Whether two words are at most so many edits apart."""
+    return abs(len(one) - len(other)) <= most and _distance()(one, other, score_cutoff=most) <= most
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two family names of more than three letters are spelled alike."""
+    return min(len(one), len(other)) > 3 and _similarity()(one, other, score_cutoff=_ALIKE) >= _ALIKE
+
+
+@cache
+def _distance() -> Callable[..., int]:
+    """Loaded when two names first differ, which most messages never do."""
+    from rapidfuzz.distance import OSA
+
+    return OSA.distance
+
+
+@cache
+def _similarity() -> Callable[..., float]:
+    from rapidfuzz.distance import JaroWinkler
+
+    return JaroWinkler.similarity
