@@ -137,7 +137,9 @@ class Branches(Structure):
         offset = self.value(node.offset) if node.offset else "None"
         whole = self.hold(source)
         nothing = "" if isinstance(whole, Const) else f"() if {whole} is None else "
-        self.emit(f"{items} = {nothing}turns(s, {whole}, {limit}, {offset}, {node.reverse})")
+        turns = f"{nothing}turns(s, {whole}, {limit}, {offset}, {node.reverse})"
+        simple = not (node.limit or node.offset or node.reverse or isinstance(whole, Const))
+        self.emit(f"{items} = {self.items(whole) if simple else turns}")
         bound = {node.name: self.new("i")}
         if "forloop" in self.unit.mentions(node.body):
             bound["forloop"] = self.new("x")
@@ -229,6 +231,10 @@ class Branches(Structure):
         self.emit(word)
 
     # -------------------------------------------------------------------------------------- what a dialect brings
+
+    def items(self, source: str) -> str:
+        """What a loop goes through, of the value in a local."""
+        return f"() if {source} is None else turns(s, {source}, None, None, False)"
 
     def parted(self, node: nodes.Expression) -> tuple[str, Live, Live]:
         """A condition: its source, and what is surely in locals where it holds and where it does not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headwater.model import NUMBERS
 from headwater.templates import nodes, runtime
 from headwater.templates.building.builder import Builder
+from headwater.templates.building.position import STRING, Frame, decoded
 from headwater.templates.building.source import NIL, Const, Part, const, local_of
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
@@ -49,7 +50,7 @@ class HouseBuilder(FilterCalls, Builder):
         if key in self._live:
             return f"{self._live[key]}({part})"
         self._live[key] = self.new("t")
-        return f"({self._live[key]} := reader({source}))({part})"
+        return f"({self._live[key]} := {whole}.part if isinstance({source}, Numbered) else reader({whole}))({part})"
 
     def comparison(self, operator: str, left: str, right: str) -> str:
         if not isinstance(right, Const):
@@ -132,7 +133,7 @@ class HouseBuilder(FilterCalls, Builder):
         elif item is not NIL:
             each, writes = self.new("i"), self.unit.writes((node,))
             given = {**values, node.alias: each}
-            self._loop(f"sequence(s, {item})", each, {}, writes, lambda: self._give(name, given, node.isolated))
+            self._loop(self.items(item), each, {}, writes, lambda: self._give(name, given, node.isolated))
 
     def _give(self, name: str, values: dict[str, str], isolated: bool) -> None:
         outer, dynamic = self.bound, {each: value for each, value in values.items() if each in self.unit.dynamic}
@@ -165,9 +166,19 @@ class HouseBuilder(FilterCalls, Builder):
     def piece_of(self, source: str) -> str:
         if isinstance(source, Const):
             return const(runtime.quoted(source.value))
-        part = Part(f"quoted({source})")
+        part = Part(self.text_of(source))
         part.raw = source
         return part
+
+    def pieces(self, frame: Frame) -> list[str]:
+        """Of a JSON string what its pieces say; what data says needs no escapes, since nothing is unescaped."""
+        parts = super().pieces(frame)
+        if frame.kind != STRING:
+            return parts
+        return [const(decoded(part.value)) if isinstance(part, Const) else part for part in parts]
+
+    def items(self, source: str) -> str:
+        return f"(() if {source} is None else ({source},) if {source}.__class__ is str else sequence(s, {source}))"
 
     def output(self, source: str, local: str) -> str:
         known = "" if local in self._sure else f"{source} is not None and "
@@ -175,16 +186,10 @@ class HouseBuilder(FilterCalls, Builder):
         return f"{known}(_ := {local} if {short} else plain(s, {local}))"
 
     def string_of(self, parts: list[str]) -> str:
-        """Data needs no escapes if nothing is unescaped; text with escapes of its own is read as JSON reads it."""
-        pieces = []
-        for part in parts:
-            if isinstance(part, Part):
-                pieces.append(self.text_of(part.raw))
-            elif isinstance(part, Const) and "\\" not in part.value:
-                pieces.append(part)
-            else:
-                return f"told(s, ({', '.join(parts)}))"
-        return f"together(s, ({', '.join(pieces)}))"
+        return f"together(s, ({', '.join(parts)}))"
+
+    def spilled_string(self, parts: str) -> str:
+        return f"together(s, {parts})"
 
 
 def building(filters: dict[str, Filter]) -> Build:

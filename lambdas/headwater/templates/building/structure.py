@@ -29,7 +29,7 @@ from headwater.templates.building.position import (
     decoded,
     scalar,
 )
-from headwater.templates.building.source import Const, Part, const, joined_parts
+from headwater.templates.building.source import Const, Part, const
 from headwater.templates.building.values import Values, literal
 
 
@@ -137,7 +137,7 @@ class Structure(Values):
             raw = frame.parts[0].raw
             source = f"plain(s, {raw})"
         else:
-            source = self.string_of(joined_parts(frame.parts))
+            source = self.string_of(self.pieces(frame))
         sure = any(isinstance(part, Const) and part.value for part in frame.parts)
         outer = self.frame
         if outer.kind == OBJECT and outer.state == KEY:

@@ -128,11 +128,15 @@ class Values(Emitter):
             self._flush_parts(frame)
             return
         frame.spilled = True
-        self.emit(f"{frame.target} = [{', '.join(joined_parts(frame.parts))}]")
+        self.emit(f"{frame.target} = [{', '.join(self.pieces(frame))}]")
         frame.parts.clear()
 
+    def pieces(self, frame: Frame) -> list[str]:
+        """The parts of a string or text so far, as source."""
+        return joined_parts(frame.parts)
+
     def _flush_parts(self, frame: Frame) -> None:
-        parts = joined_parts(frame.parts)
+        parts = self.pieces(frame)
         if len(parts) == 1:
             self.emit(f"{frame.target}.append({parts[0]})")
         elif parts:
