@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from headwater.adapters.audit import chain as audit_chain
 from headwater.errors import Quarantine, Retry
-from headwater.model import Brake, MessageRecord, MessageState, Proposal, ProposalState, Resource, Switch
+from headwater.model import Brake, MessageRecord, MessageState, Proposal, ProposalState, Resource, Switch, Thread
 
 
 class _Fake:
@@ -68,6 +68,7 @@ class FakeInbox(_Fake):
     def __init__(self) -> None:
         self.records: dict[str, MessageRecord] = {}
         self.threads: dict[str, datetime] = {}
+        self.told: dict[str, frozenset[str]] = {}
 
     def open(self, record: MessageRecord) -> MessageRecord:
         self._up()
@@ -88,14 +89,16 @@ class FakeInbox(_Fake):
         found = [record for record in self.records.values() if record.state == state]
         return sorted(found, key=lambda record: record.updated_at, reverse=True)[:limit]
 
-    def advance(self, thread: str, event_time: datetime) -> bool:
+    def advance(self, thread: str, event_time: datetime, told: Collection[str] = ()) -> Thread | None:
         self._up()
         if event_time.tzinfo is None:
             raise ValueError("event_time must be aware")
         if thread in self.threads and self.threads[thread] > event_time:
-            return False
+            return None
         self.threads[thread] = event_time
-        return True
+        before = self.told.get(thread, frozenset())
+        self.told[thread] = before | frozenset(told)
+        return Thread(before)
 
 
 class FakeQueue(_Fake):

@@ -93,6 +93,13 @@ class MessageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Thread:
+    """What was known of an encounter or report before its newest news: names of members that some message told of."""
+
+    told: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Unmapped:
     """A code that a code map has no line for: the map's name, and the code as it came. The original is kept in the
     resource; this is for the analyst's work list."""
@@ -123,6 +130,8 @@ class Converted:
     `event_time` is when the sender says it happened (aware; HL7 v2 EVN-2, else MSH-7); `kind` is what was converted
     (`ADT_A01`); `unread` names the input that no template read (`OBX-17`); `message_id` and `sent_at` are the number
     and the time that the sender gave the message (MSH-10, MSH-7), if it has such; `unmapped` are codes without mapping.
+    `said` has, by type, the members that a later message may leave out, and whether this one speaks of them
+    (`fhir.unsaid`); a type that is not there is told of as a whole.
     """
 
     kind: str
@@ -132,6 +141,7 @@ class Converted:
     message_id: str = ""
     sent_at: datetime | None = None
     unmapped: tuple[Unmapped, ...] = ()
+    said: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,8 @@ class Matched:
     """The same resources, now about one certain person: the Patient is the golden one, references point to it.
 
     `known_at` are the EHRs that have a record of this person, the sender among them. `sources` says of each resource
-    that refers to a Patient (`Observation/x`) which record it came from, by the record's code (`fhir.source`).
+    that refers to a Patient (`Observation/x`) which record it came from, by the record's code (`fhir.source`). `said`
+    is as in `Converted`.
     """
 
     person_id: str
@@ -147,6 +158,7 @@ class Matched:
     resources: tuple[Resource, ...]
     known_at: frozenset[str] = frozenset()
     sources: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------------------------------------- persons

@@ -26,6 +26,7 @@ from headwater.model import (
     Resource,
     SourceRecord,
     Switch,
+    Thread,
     Unmapped,
     Wanted,
 )
@@ -64,8 +65,9 @@ class Inbox(Protocol):
     def list(self, state: MessageState, *, limit: int = 100) -> Sequence[MessageRecord]:
         """The newest first."""
 
-    def advance(self, thread: str, event_time: datetime) -> bool:
-        """Note that `thread` (`<ehr>|Encounter/<id>`) has news of `event_time`; False if newer news is known."""
+    def advance(self, thread: str, event_time: datetime, told: Collection[str] = ()) -> Thread | None:
+        """Note that `thread` (`<ehr>|Encounter/<id>`) has news of `event_time`, which tells of these members; gives
+        what was known before, None (and nothing is noted) if newer news is known."""
 
 
 class PersonIndex(Protocol):

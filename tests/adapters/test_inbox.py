@@ -11,7 +11,7 @@ import pytest
 
 from headwater.adapters.archive.s3 import S3Archive
 from headwater.adapters.inbox.dynamodb import DynamoDbInbox
-from headwater.model import MessageRecord, MessageState
+from headwater.model import MessageRecord, MessageState, Thread
 from headwater.ports import Inbox
 from tests.adapters.conftest import ARCHIVE, MESSAGES, Calls
 from tests.fakes import FakeInbox
@@ -132,3 +132,15 @@ def test_advancing_and_closing_cost_one_update_each(table: Callable[[str, str, s
         inbox.advance("north|Encounter/1", NOON)
         inbox.close(RECORD.key, MessageState.STORED, at="2026-11-22T10:00:01Z")
     assert seen == ["dynamodb.UpdateItem", "dynamodb.UpdateItem"]
+
+
+def test_news_says_what_earlier_news_told_of(inbox: Inbox) -> None:
+    first = inbox.advance("north|Encounter/9", NOON, ["diagnosis", "location"])
+    assert first == Thread()
+    assert inbox.advance("north|Encounter/9", NOON + timedelta(hours=1)) == Thread(frozenset({"diagnosis", "location"}))
+    assert inbox.advance("north|Encounter/9", NOON, ["priority"]) is None
+    later = inbox.advance("north|Encounter/9", NOON + timedelta(hours=2), ["diagnosis", "type"])
+    assert later == Thread(frozenset({"diagnosis", "location"})), "of older news nothing was noted"
+    assert inbox.advance("north|Encounter/9", NOON + timedelta(hours=3)) == Thread(
+        frozenset({"diagnosis", "location", "type"})
+    )

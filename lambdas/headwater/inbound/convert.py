@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from headwater.ehrs import Ehr
 from headwater.errors import Quarantine
+from headwater.fhir import unsaid
 from headwater.fhir.adopt import adopt
 from headwater.fhir.assemble import lift, merge
 from headwater.fhir.ids import content_id
@@ -25,6 +27,7 @@ from headwater.formats import read
 from headwater.formats.reading import Reading
 from headwater.model import Converted, Envelope, Resource
 from headwater.templates.engine import Engine
+from headwater.templates.loader import Folders
 
 _NAMESPACE = "urn:headwater"
 _PARTICIPANT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -66,7 +69,7 @@ def _whole(reading: Reading, envelope: Envelope, ehr: Ehr, engine: Engine) -> Co
         ours = [one for one in resources if one["resourceType"] == "Provenance" and "target" not in one]
         others = [one for one in resources if one not in ours] if ours else resources
         provenance = _provenance(others, ours[0] if ours else {}, envelope, engine, event_time)
-        told = reading.unread(), reading.message_id, reading.sent_at, engine.unmapped()
+        told = reading.unread(), reading.message_id, reading.sent_at, engine.unmapped(), _said(reading, others, engine)
         return Converted(reading.kind, (*others, provenance), event_time, *told)
     except RecursionError:
         hint = "the message, or what a template made of it, is nested too deeply"
@@ -101,6 +104,20 @@ def _rendered(reading: Reading, ehr: Ehr, engine: Engine) -> Resource:
         place, hint = f"{reading.template}.liquid", 'expected { "resources": [ … ] }, each with a resourceType'
         raise Quarantine("convert.template_output", place=place, hint=hint)
     return dict(built)
+
+
+def _said(reading: Reading, resources: Sequence[Resource], engine: Engine) -> dict[str, dict[str, bool]]:
+    """Of what a later message may leave out, what this one speaks of; nothing, where a format leaves nothing out."""
+    if reading.speaks_of is None:
+        return {}
+    policy = _unsaid(engine.folders, reading.template.partition("/")[0])
+    made = {one["resourceType"] for one in resources}
+    return unsaid.said({kind: policy[kind] for kind in policy.keys() & made}, reading.speaks_of)
+
+
+@cache
+def _unsaid(folders: Folders, format: str) -> unsaid.Policy:
+    return unsaid.policy_of(folders.resource(f"{format}/unsaid.toml") or "")
 
 
 def _moment(said: object, time_zone: str) -> datetime | None:

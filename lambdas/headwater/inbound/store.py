@@ -1,7 +1,8 @@
 """store: the fourth step. One person's resources go into the FHIR store, whole or not at all, and never backwards.
 
 Feeds arrive out of order after a hold or a replay. Encounters and reports are threads: news of an older event than the
-store already has is left out, with what hangs on it, so that an old A01 does not reopen a discharged visit.
+store already has is left out, with what hangs on it, so that an old A01 does not reopen a discharged visit. And what
+newer news does not speak of stays: a transfer without diagnoses does not take away those of the admission.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from headwater.fhir.source import with_source
-from headwater.model import Matched, Resource
+from headwater.fhir.unsaid import completed, members_of
+from headwater.model import Matched, Resource, Thread
 from headwater.ports import FhirStore, Inbox
 
 _THREADS = ("Encounter", "DiagnosticReport")
@@ -28,15 +30,35 @@ class Stored:
 
 def store(matched: Matched, event_time: datetime, *, ehr: str, fhir: FhirStore, inbox: Inbox) -> Stored:
     """Write what is not superseded; `event_time` is when the sender says it happened."""
-    threads = [reference_of(resource) for resource in matched.resources if resource["resourceType"] in _THREADS]
-    stale = {thread for thread in threads if not inbox.advance(f"{ehr}|{thread}", event_time)}
-    current = tuple(resource for resource in matched.resources if not _hangs_on(resource, stale, matched.resources))
+    threads: dict[str, Thread | None] = {}
+    for resource in matched.resources:
+        if resource["resourceType"] in _THREADS:
+            name, told = reference_of(resource), members_of(resource, matched.said.get(resource["resourceType"], {}))
+            threads[name] = inbox.advance(f"{ehr}|{name}", event_time, told)
+    stale = {name for name, thread in threads.items() if thread is None}
+    current = tuple(
+        _completed(resource, threads.get(reference_of(resource)), matched.said, fhir)
+        for resource in matched.resources
+        if not _hangs_on(resource, stale, matched.resources)
+    )
     references = tuple(fhir.transact([_tagged(resource, matched.sources) for resource in current]))
     return Stored(current, references, tuple(sorted(stale)))
 
 
 def reference_of(resource: Resource) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
+
+
+def _completed(
+    resource: Resource, thread: Thread | None, said: Mapping[str, Mapping[str, bool]], fhir: FhirStore
+) -> Resource:
+    """With what the message does not speak of. The stored version is read only if an earlier message told of that."""
+    spoken = said.get(resource["resourceType"], {})
+    unsaid = {member for member, is_said in spoken.items() if not is_said}
+    if thread is None or not (thread.told & unsaid) - members_of(resource, spoken):
+        return resource
+    known = fhir.read(reference_of(resource))
+    return completed(resource, known, spoken) if known else resource
 
 
 def _tagged(resource: Resource, sources: Mapping[str, str]) -> Resource:

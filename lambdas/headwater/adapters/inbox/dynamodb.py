@@ -6,7 +6,7 @@ The work list keeps its rows here as well (`adapters/work_list`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from headwater.adapters.aws_errors import calling, error_code
 from headwater.adapters.dynamodb_items import Item, in_state, pack, unpack
-from headwater.model import MessageRecord, MessageState
+from headwater.model import MessageRecord, MessageState, Thread
 
 _FIELDS = tuple(field.name for field in fields(MessageRecord))
 _CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -79,26 +79,28 @@ class DynamoDbInbox:
             items = in_state(self._client, self._table, state, limit=limit, newest_first=True)
             return [_record(item) for item in items]
 
-    def advance(self, thread: str, event_time: datetime) -> bool:
-        """One conditional UpdateItem. The same time again is True: it is most likely the same message, tried again."""
+    def advance(self, thread: str, event_time: datetime, told: Collection[str] = ()) -> Thread | None:
+        """One conditional UpdateItem. The same time again is news: it is most likely the same message, tried again."""
         if event_time.tzinfo is None:
             raise ValueError("event_time must be aware")
         # Fixed width, so that DynamoDB's comparison of strings is a comparison of times.
         moment = event_time.astimezone(UTC).isoformat(timespec="microseconds")
+        noted = {":told": {"SS": sorted(told)}} if told else {}
         with calling("inbox.unavailable"):
             try:
-                self._client.update_item(
+                answer = self._client.update_item(
                     TableName=self._table,
                     Key=pack({"key": f"thread#{thread}"}),
-                    UpdateExpression="SET event_time = :moment",
+                    UpdateExpression="SET event_time = :moment" + (" ADD told :told" if noted else ""),
                     ConditionExpression="attribute_not_exists(event_time) OR event_time <= :moment",
-                    ExpressionAttributeValues={":moment": {"S": moment}},
+                    ExpressionAttributeValues={":moment": {"S": moment}} | noted,
+                    ReturnValues="ALL_OLD",
                 )
             except ClientError as error:
                 if error_code(error) != _CONDITION_FAILED:
                     raise
-                return False
-        return True
+                return None
+        return Thread(frozenset(answer.get("Attributes", {}).get("told", {}).get("SS", ())))
 
 
 def _record(item: Item) -> MessageRecord:

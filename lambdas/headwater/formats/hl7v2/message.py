@@ -156,6 +156,13 @@ class Message(Group):
         found = {f"{segment.id}-{number}": None for segment in self.segments for number in segment.unread()}
         return tuple(place for place in found if place not in _ABOUT_THE_MESSAGE)
 
+    def speaks_of(self, place: str) -> bool:
+        """Whether there is a segment (`DG1`), or in the first of its name a field (`PV1-7`) that is not empty. The
+        explicit null speaks as well: it deletes (chapter 2)."""
+        name, _, number = place.partition("-")
+        segment = self.lookup(name)
+        return isinstance(segment, Segment) and (not number or any(segment.raws[int(number) : int(number) + 1]))
+
     def nulls(self) -> tuple[str, ...]:
         """`PID-19` for each field that holds the explicit null, each once, in order."""
         found = {f"{segment.id}-{number}": None for segment in self.segments for number in segment.nulls()}

@@ -35,4 +35,5 @@ def read(body: bytes, feed: Feed) -> Reading:
         unread=message.unread,
         message_id=message.control_id,
         sent_at=message.sent_at,
+        speaks_of=message.speaks_of,
     )

@@ -50,6 +50,7 @@ def match(
         resources=_theirs(converted.resources, merged),
         known_at=frozenset(linked.ehr for linked in merged.person.records),
         sources=_sources(converted.resources, record, merged),
+        said=converted.said,
     )
 
 
