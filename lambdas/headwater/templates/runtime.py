@@ -64,13 +64,15 @@ class ForLoop:
 
     def lookup(self, name: str | int) -> Any:
         at, length = self.index0, self.length
+        if name == "first":
+            return at == 0
+        if name == "last":
+            return at == length - 1
         known = {
             "index": at + 1,
             "index0": at,
             "rindex": length - at,
             "rindex0": length - at - 1,
-            "first": at == 0,
-            "last": at == length - 1,
             "length": length,
             "parentloop": self.outer,
         }

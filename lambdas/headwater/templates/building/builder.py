@@ -41,6 +41,8 @@ class Builder(Variables):
         spec.comma, spec.state = frame.comma, frame.state
         result = self._whole_text(frame) if frame.kind in TEXTS else "r" if frame.kind == SINGLE else ""
         spec.empty = len(self._code) == self._idle and not result
+        if frame.kind == SINGLE and len(self._code) == self._idle + 1:
+            spec.empty = self._code[-1] == "    r = {}"
         if isinstance(result, Const) and len(self._code) == self._idle:
             spec.constant = result.value
         elif not spec.empty:

@@ -83,7 +83,9 @@ class Calls(Branches):
                 self.emit(call)
             else:
                 self._once(frame)
-                self.emit(f"{frame.slot} = {call}")
+                guard = self._guard(spec)
+                value = "{}" if spec.empty else f"{call} if {guard} else {{}}" if guard else call
+                self.emit(f"{frame.slot} = {value}")
                 frame.state, frame.comma = spec.state, spec.comma
         else:
             guard = self._guard(spec)

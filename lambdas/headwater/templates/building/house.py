@@ -59,8 +59,11 @@ class HouseBuilder(FilterCalls, Builder):
         if operator in ("==", "!="):
             if isinstance(left, Const):
                 return const(runtime.equal(left.value, right.value) is (operator == "=="))
-            if right.value is None:
-                return f"({left} {'is' if operator == '==' else 'is not'} None)"
+            if right.value is None or isinstance(right.value, bool):
+                return f"({left} {'is' if operator == '==' else 'is not'} {right})"
+        if operator == "contains" and isinstance(right.value, str):
+            found = f"{right} in {local} if {local}.__class__ is str else contains({local}, {right})"
+            return f"({source} is not None and ({found}))"
         if isinstance(right.value, str | tuple) and operator in _ABSENT:
             other = _COMPARE[operator].format(local, right)
             return (

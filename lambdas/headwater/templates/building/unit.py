@@ -23,8 +23,8 @@ _MOST = 3_000  # functions for one root
 class Spec:
     """A template as it is called in one way: in a `shape`, knowing of its parameters what `known` says.
 
-    `comma` and `state` say where it leaves off, `constant` is its text if that is known, `empty`: it does nothing at
-    all. Until it is `done`, a call out of itself may rely on nothing; `recursive` says that there was one."""
+    `comma` and `state` say where it leaves off, `constant` is its text if that is known, `empty`: it does nothing
+    but make an empty object. Until it is `done`, a call out of itself may rely on nothing; `recursive`: there was one."""
 
     id: str
     tree: nodes.Template
