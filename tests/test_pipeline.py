@@ -148,6 +148,32 @@ def test_a_slip_in_the_sender_s_own_files_sets_its_messages_aside_with_the_place
     assert way.reasons() == ["toml.unknown_key at ehrs/epic/ehr.toml: famly"]
 
 
+def test_an_acknowledgement_is_noted_and_nothing_of_it_is_stored(way: Way) -> None:
+    for code in ("AA", "CA"):
+        way.take(f"MSH|^~\\&|EPIC|HOSP|HW|HW|20261122120000||ACK^A01^ACK|{code}|P|2.5.1\rMSA|{code}|C77\r")
+    assert way.states() == ["noted", "noted"]
+    assert not way.fhir.resources
+    assert not way.persons.persons
+
+
+def test_an_acknowledgement_that_says_no_is_for_a_person_to_see(way: Way) -> None:
+    for code in ("AE", "AR"):
+        way.take(f"MSH|^~\\&|EPIC|HOSP|HW|HW|20261122120000||ACK^A01^ACK|{code}|P|2.5.1\rMSA|{code}|C77\r")
+    assert way.states() == ["quarantined", "quarantined"]
+    assert way.reasons() == ["convert.message_refused at MSA-1"] * 2
+    hints = [record.error_hint.partition(":")[0] for record in way.inbox.records.values()]
+    assert hints == ["fatal-error", "transient-error"]
+
+
+def test_an_answer_about_a_patient_goes_the_way_of_all_news(way: Way) -> None:
+    way.take(
+        "MSH|^~\\&|EPIC|HOSP|HW|HW|20261122120000||ORL^O22^ORL_O22|9|P|2.5.1\rMSA|AA|C77\r"
+        "PID|1||4711^^^EPI^MR||Ravenscroft^Imogen||19840217|F\r"
+        "ORC|OK|P1^HW|F1^LAB\rOBR|1|P1^HW|F1^LAB|718-7^Hemoglobin^LN\r"
+    )
+    assert way.states() == ["stored"]
+
+
 def test_a_patient_without_a_number_is_held(way: Way, demo: Demo) -> None:
     message = next(one for one in demo.sendings if one.expect == "held")
     way.take(message.body)

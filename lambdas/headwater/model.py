@@ -71,6 +71,7 @@ class MessageState(StrEnum):
     FORWARDED = "forwarded"  # goes on under other keys: a batch that was split, a message released as another sender's
     STORED = "stored"
     SUPERSEDED = "superseded"  # a newer message about the same thing was stored first
+    NOTED = "noted"  # an acknowledgement: it is about a message and no patient, so nothing of it is stored
     HELD = "held"  # a steward must say who this is
     QUARANTINED = "quarantined"
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from headwater.ehrs import Ehr
 from headwater.errors import HeadwaterError, Hold, Quarantine, Retry
+from headwater.fhir.answers import OK, outcome_of
 from headwater.formats import split
 from headwater.inbound.accept import Accepted, accept, accept_bytes
 from headwater.inbound.convert import convert
@@ -97,6 +98,8 @@ class Ingest:
         converted = self._timed("convert", ehr.name, lambda: _convert(envelope, ehr, self.engine_for(ehr)))
         if self.work_list and converted.unmapped:
             self.work_list.note(ehr.name, converted.unmapped, message=envelope.key, at=self.clock())
+        if outcome := outcome_of(converted.resources):
+            return _noted(outcome)
         matched = self._timed(
             "match", ehr.name, lambda: match(converted, ehr.name, self.persons, self.policy, self.empi)
         )
@@ -142,6 +145,14 @@ class Ingest:
     def _close(self, envelope: Envelope, state: MessageState) -> None:
         self.inbox.close(envelope.key, state, at=self.clock().isoformat())
         self.watch.note("ingest", state.value, ehr=envelope.ehr, message=envelope.key)
+
+
+def _noted(outcome: str) -> MessageState:
+    """The end of an acknowledgement. That somebody refused a message is for a person to see."""
+    if outcome != OK:
+        hint = f"{outcome}: whoever got a message from this feed's side refused it; MSA-2 and ERR say which and why"
+        raise Quarantine("convert.message_refused", place="MSA-1", hint=hint)
+    return MessageState.NOTED
 
 
 def _convert(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:

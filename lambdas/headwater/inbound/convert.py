@@ -18,6 +18,7 @@ from headwater.ehrs import Ehr
 from headwater.errors import Quarantine
 from headwater.fhir import unsaid
 from headwater.fhir.adopt import adopt
+from headwater.fhir.answers import outcome_of
 from headwater.fhir.assemble import lift, merge
 from headwater.fhir.ids import content_id
 from headwater.fhir.merged import is_replaced
@@ -169,8 +170,8 @@ def _check_patient(resources: Sequence[Resource], places: Mapping[str, str]) -> 
     patients = [one for one in resources if one["resourceType"] == "Patient"]
     patients = [one for one in patients if not is_replaced(one)] or patients
     place = places.get("patient", "Patient")
-    if not patients and any("response" in one for one in resources if one["resourceType"] == "MessageHeader"):
-        return  # an acknowledgement is about a message; match takes nobody's facts any further
+    if not patients and outcome_of(resources):
+        return  # an acknowledgement is about a message, and goes no further
     if not patients:
         raise Quarantine("convert.patient_missing", place=place, hint="there is no Patient in it")
     if len(patients) > 1:
