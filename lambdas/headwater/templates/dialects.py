@@ -45,7 +45,7 @@ _FUNCTIONS = (
     *(runtime.sequence, runtime.turns, runtime.ForLoop),
 )
 NAMES: dict[str, Any] = {
-    "__builtins__": {"int": int, "len": len, "str": str},
+    "__builtins__": {"dict": dict, "int": int, "len": len, "list": list, "str": str},
     "captured": _captured,
     **{function.__name__: function for function in _FUNCTIONS},
 }

@@ -234,7 +234,9 @@ def contains(whole: Any, part: Any) -> bool:
     if isinstance(whole, str):
         return text(part) in whole
     if isinstance(whole, list | tuple | range):
-        return any(equal(item, part) for item in whole)
+        if part.__class__ is str and part in whole:
+            return True
+        return any(equal(item, part) for item in whole if item.__class__ is not str or part.__class__ is not str)
     return isinstance(whole, dict) and text(part) in whole
 
 

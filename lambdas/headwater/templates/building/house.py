@@ -35,14 +35,22 @@ class HouseBuilder(FilterCalls, Builder):
 
     def step(self, source: str, whole: str, part: str | int, name: str) -> str:
         """A text is its own first part, and has no others."""
-        if name and isinstance(part, int) and 0 < part < NUMBERS:
-            return self._numbered(source, whole, part)
-        sure = source == whole and whole in self._sure
         if not isinstance(part, int) or not 0 < part < NUMBERS:
-            return f"member({whole}, {part!r})" if sure else f"None if {source} is None else member({whole}, {part!r})"
-        text = f"{source}.__class__ is str" if sure else f"{source} is None or {whole}.__class__ is str"
+            sure = source == whole and whole in self._sure
+            known = self._known_kind(whole, part) if isinstance(part, str) else ""
+            return f"{'' if sure else f'None if {source} is None else '}{known}member({whole}, {part!r})"
+        if name:
+            return self._numbered(source, whole, part)
+        text = f"{source} is None or {whole}.__class__ is str"
         numbered = f"{whole}.part({part}) if isinstance({whole}, Numbered) else member({whole}, {part})"
         return f"{whole if part == 1 else None} if {text} else {numbered}"
+
+    @staticmethod
+    def _known_kind(whole: str, part: str) -> str:
+        """A member of what most values are that are asked for it."""
+        if part == "size":
+            return f"len({whole}) if {whole}.__class__ is list else "
+        return "" if part in ("first", "last") else f"{whole}.get({part!r}) if {whole}.__class__ is dict else "
 
     def _numbered(self, source: str, whole: str, part: int) -> str:
         """Part of a variable: most are segments or fields, of which several parts are asked for."""

@@ -24,7 +24,7 @@ class Spec:
     """A template as it is called in one way: in a `shape`, knowing of its parameters what `known` says.
 
     `comma` and `state` say where it leaves off, `constant` is its text if that is known, `empty`: it does nothing
-    but make an empty object. Until it is `done`, a call out of itself may rely on nothing; `recursive`: there was one."""
+    but make an empty object. Until it is `done`, a call out of itself relies on nothing: `recursive`, there is one."""
 
     id: str
     tree: nodes.Template
