@@ -1,4 +1,6 @@
-"""relink: a steward changes who is who outside of any message: in the index first, then in the FHIR store."""
+"""relink: a steward changes who is who outside of any message: in the index first, then the Patients in the FHIR store.
+What was stored about them goes along by itself (`follow`).
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,7 @@ from headwater.ports import FhirStore
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relink:
     """`Links`, whose changes the FHIR store shows as well. Gives the persons as they are afterwards, and raises what
-    `Links` does. To repeat a merge mends a store that was not reached the first time.
-
-    What was stored about a merged person stays under its Patient, which points to the one that replaces it; what its
-    EHRs send from then on is told of the one that is left.
+    `Links` does. A store that is not reached is mended by `follow`, or by repeating a merge.
     """
 
     links: Links
