@@ -1,4 +1,4 @@
-"""What a batch holds in memory, all its processes together, while it runs: looked at every quarter of a second.
+"""What a batch holds in memory, all its processes together, while it runs.
 
 Counted is the proportional set size (Linux, Documentation/filesystems/proc.rst: a page that several processes map is
 divided among them), because resident sizes would count a file that all of them map once for each.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
 
-_EVERY = 0.25  # seconds
+_EVERY = 0.25  # seconds between two looks, and
+_SHARE = 0.01  # the most of the time that looking may take: to count a GB takes some 20 ms
 
 
 class MemoryWatch:
@@ -35,12 +37,14 @@ class MemoryWatch:
         self._look()
 
     def _watch(self) -> None:
-        self._look()
-        while not self._end.wait(_EVERY):
-            self._look()
+        took = self._look()
+        while not self._end.wait(max(_EVERY, took / _SHARE)):
+            took = self._look()
 
-    def _look(self) -> None:
+    def _look(self) -> float:
+        started = time.thread_time()
         self.peak = max(self.peak, held() or _at_most())
+        return time.thread_time() - started
 
 
 def held() -> int:

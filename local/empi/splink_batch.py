@@ -127,6 +127,7 @@ def _connection(folder: Path, threads: int, memory: float) -> Any:
     import duckdb  # type: ignore[import-not-found,unused-ignore]
 
     connection = duckdb.connect(folder / "splink.duckdb")
+    connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET threads = {threads}")
     connection.execute(f"SET memory_limit = '{memory}GB'")
     connection.execute(f"SET temp_directory = '{folder}'")
