@@ -64,7 +64,7 @@ _RANKS = [{level: rank for rank, level in enumerate(order.split())} for order in
 def united(pairs: Sequence[Levels]) -> Levels:
     """One record against all records of a person, from its levels against each of them (at least one)."""
     first = pairs[0]
-    if all(pair == first for pair in pairs):
+    if pairs.count(first) == len(pairs):
         return first
     given, birth_date, family, _, phone, address, insurance, *others = (
         min(column, key=rank.__getitem__) if rank else ""
@@ -105,10 +105,11 @@ def _swapped(a: Profile, b: Profile, policy: MatchingPolicy) -> bool:
         return False
     if _stands_in(a.given[0], b.family, policy) and _stands_in(b.given[0], a.family, policy):
         return True
-    several = len(a.given) + len(a.family) + len(b.given) + len(b.family) > 4  # "Xiao-Ming Wang", "Wang Xiaoming"
-    return several and "".join(a.given) == "".join(b.family) and "".join(b.given) == "".join(a.family)
+    # "Xiao-Ming Wang", "Wang Xiaoming"
+    return "".join(a.given) == "".join(b.family) and "".join(b.given) == "".join(a.family)
 
 
+@lru_cache(maxsize=1 << 14)
 def _stands_in(given: str, family: tuple[str, ...], policy: MatchingPolicy) -> bool:
     if given in family:
         return True
@@ -162,9 +163,10 @@ def _unlike(one: str, other: str, policy: MatchingPolicy) -> str:
 def _near(one: str, other: str, policy: MatchingPolicy) -> bool:
     """Whether two names may have become of one, though nothing says so: a beginning, a nickname with a slip, two slips.
     Twins are named so too, so it weighs little; but it is not another name for certain."""
-    if min(len(one), len(other)) > 1 and (one.startswith(other) or other.startswith(one)):
+    shorter = min(len(one), len(other))
+    if shorter > 1 and (one.startswith(other) or other.startswith(one)):
         return True
-    if min(len(one), len(other)) > 4 and edits(one, other, 2):
+    if shorter > 4 and edits(one, other, 2):
         return True
     nicknames = policy.nicknames
     return slip_of_any(other, nicknames.get(one, _NONE)) or slip_of_any(one, nicknames.get(other, _NONE))
