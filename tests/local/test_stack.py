@@ -11,15 +11,21 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headwater.adapters import clients
+from headwater.fhir.source import SYSTEM, given_to, source_code
+from headwater.inbound.follow import SETTLED
+from headwater.persons.links import Signed
 from local.aws import ministack
 from local.running import NotRunning, Running
 from local.stack import Stack, StackError
+from local.target import Target
+from tests.fakes import FakeClock
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
@@ -131,6 +137,27 @@ def test_a_second_process_finds_the_stack_and_cannot_start_another(stack: Stack)
 def test_without_a_stack_there_is_nothing_to_find(tmp_path: Path) -> None:
     with pytest.raises(NotRunning):
         Running.find(tmp_path)
+
+
+def test_what_was_stored_follows_a_merge(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [send(stack, number) for number in (61, 62)]
+    until(lambda: set(keys) <= {m["key"]["S"] for m in messages(stack) if m["state"]["S"] == "stored"})
+    for name, value in stack.environment().items():
+        monkeypatch.setenv(name, value)  # which Target sets, and nobody else takes back
+    app = Target.local(stack.data).app
+    clock = FakeClock(datetime.now(UTC))
+    app.clock = clock
+    authority = "epic|urn:headwater:epic:authority:EPIC"
+    retired, into = (app.persons.find(f"{authority}|{number}", []).known for number in (61, 62))
+    assert retired and into
+    app.relink.merge(retired.id, into.id, Signed("steward", clock(), "one card"))
+    until(lambda: app.follow() == 1 and app.moves.list()[0].since)
+    time.sleep(2.5)  # the stand-in's search lags two seconds behind
+    clock.move(SETTLED.total_seconds())
+    assert app.follow() == 0
+    tags = [f"{SYSTEM}|{source_code(record.key)}" for record in (*retired.records, *into.records)]
+    until(lambda: [given_to(one, into.id) is one for one in app.fhir.search("Encounter", tags)] == [True, True])
+    clients.forget()
 
 
 @pytest.mark.parametrize("name", ["poller", "aws", "healthlake", "api"])

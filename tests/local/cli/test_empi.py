@@ -10,6 +10,7 @@ import pytest
 
 from headwater.ehrs import load
 from headwater.ehrs.engines import engine_for
+from headwater.inbound.follow import Follow
 from headwater.inbound.relink import Relink
 from headwater.model import Delivery, MessageState
 from headwater.persons.links import Links
@@ -19,7 +20,7 @@ from local.cli import empi_relink, empi_steward, main
 from local.empi import bench, figures
 from local.empi.population import population
 from tests.fakes import FakeArchive, FakeClock, FakeFhirStore, FakeInbox, FakeQueue, FakeWatch
-from tests.fakes_persons import InMemoryPersonIndex
+from tests.fakes_persons import InMemoryMoves, InMemoryPersonIndex
 
 MAPPINGS = Path(__file__).resolve().parents[3] / "mappings"
 SIGNED = ["--by", "steward", "--reason", "called the patient"]
@@ -32,6 +33,7 @@ def adt(mrn: str, *, phone: str, control: str) -> str:
         "EVN|A08|20261122120000\r"
         f"PID|1||{mrn}^^^NORTH^MR||Quintero^Jonathan||19710423|M|||||{phone}\r"
         "PV1|1|O\r"
+        "AL1|1|DA|7980^Penicillin^L\r"
     )
 
 
@@ -49,6 +51,10 @@ class Desk:
         self.ingest = Ingest(**vars(self.app), fhir=self.fhir, write_queue=FakeQueue(), watch=FakeWatch(),
                              clock=FakeClock())  # fmt: skip
         self.app.relink = Relink(links=Links(index=self.persons, policy=self.app.policy), fhir=self.fhir)
+        self.clock, self.app.moves = FakeClock(), InMemoryMoves(self.persons)
+        self.app.follow = Follow(
+            index=self.persons, moves=self.app.moves, fhir=self.fhir, watch=FakeWatch(), clock=self.clock
+        )
 
     def client(self, name: str) -> Any:
         return SimpleNamespace(send_message=self._sent)
@@ -143,6 +149,22 @@ def test_two_persons_are_merged_unmerged_and_their_history_tells(
         "unmerged",
     ]
     assert "called the patient" in said
+
+
+def test_what_was_stored_follows_a_merge_and_the_command_says_what_is_on_its_way(
+    desk: Desk, two: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two
+    allergies = [name for name in desk.fhir.resources if name.startswith("AllergyIntolerance/")]
+    assert {desk.fhir.resources[one]["patient"]["reference"] for one in allergies} == {f"Patient/{one}" for one in two}
+    main(["empi", "merge", second, first, *SIGNED])
+    assert "headwater empi follow" in capsys.readouterr().out
+    assert main(["empi", "follow"]) == 0
+    assert f"{first}#2  merged  from {second} to {first}" in capsys.readouterr().out
+    monkeypatch.setattr("time.sleep", desk.clock.move)
+    assert main(["empi", "follow", "--wait"]) == 0
+    assert capsys.readouterr().out.startswith("0 on the way")
+    assert {desk.fhir.resources[one]["patient"]["reference"] for one in allergies} == {f"Patient/{first}"}
 
 
 def test_a_record_is_split_off_by_its_number(desk: Desk, two: tuple[str, str]) -> None:
