@@ -33,7 +33,7 @@ from headwater.ehrs import Ehr  # noqa: E402
 from headwater.ehrs.engines import engine_for  # noqa: E402
 from headwater.ehrs.profile import Feed, PatientIdentity  # noqa: E402
 from headwater.errors import Quarantine  # noqa: E402
-from headwater.fhir.assemble import lift, merge  # noqa: E402
+from headwater.fhir.assemble import Lifting, merge  # noqa: E402
 from headwater.formats import read  # noqa: E402
 from headwater.inbound.convert import convert  # noqa: E402
 from headwater.model import Envelope  # noqa: E402
@@ -178,8 +178,9 @@ def ours(samples: Path) -> dict[str, Callable[[], object]]:
         def built(body: bytes = body) -> bytes:
             reading = read("application/hl7-v2", body, PLAIN.feed)
             sender = {"id": PLAIN.name, "default_authority": ""}
-            made = engine.build(reading.template, {**reading.variables, "ehr": sender})
-            return orjson.dumps(merge(lift(made["resources"])))
+            lifting = Lifting()
+            made = engine.build(reading.template, {**reading.variables, "ehr": sender}, lifting)
+            return orjson.dumps(merge(lifting.lifted(made["resources"])))
 
         tasks[f"our mappings: {path.stem} ({len(body)} B)"] = built
         try:

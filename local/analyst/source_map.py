@@ -23,6 +23,7 @@ from headwater.templates.compiler import VALUE, Compiler, Program
 from headwater.templates.engine import Engine
 from headwater.templates.errors import JSON, TemplateError
 from headwater.templates.jsontext import MARK
+from headwater.templates.lifting import AS_WRITTEN, Lifting
 from headwater.templates.loader import CodeCache
 
 Place = tuple[str, ...]  # where it was written, then the include that led there, and so on up to the root template
@@ -109,7 +110,7 @@ class TracingEngine(Engine):
         self._functions = {}
         self._programs = {}
 
-    def build(self, name: str, variables: Mapping[str, Any]) -> Any:
+    def build(self, name: str, variables: Mapping[str, Any], lifting: Lifting = AS_WRITTEN) -> Any:  # noqa: ARG002
         out = Tracer()
         state = self.dialect.state(self.limits, self, variables)
         self.function(name, VALUE)(state, dict(variables), out)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from headwater.fhir.assemble import lift, merge
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.fhir.assemble import Lifting, lift, merge
+from headwater.templates.engine import Engine
 
 DOCTOR = {"resourceType": "Practitioner", "id": "p1"}
 
@@ -27,6 +33,46 @@ def test_nobody_is_referred_to_when_the_resource_has_no_id() -> None:
         "performer": [{"reference": {"resourceType": "Practitioner"}}],
     }
     assert lift([report]) == [{"resourceType": "DiagnosticReport", "id": "r1"}]
+
+
+WRITTEN = [
+    """{ "resourceType": "Encounter", "id": "e", "participant": [{ "individual": {% render 'Doctor', id: 'p1' %} }],
+        "subject": { "resourceType": "Patient", "id": "p", "managingOrganization": {% render 'Ward', id: 'w' %} },
+        "location": [{% render 'Ward', id: 'w' %}{% render 'Ward', id: nil %}], "class": { "code": "IMP" } },
+       {% render 'Doctor', id: 'p3' %}""",
+    """{ "resourceType": "List", "id": "l", "entry": [{ "item": {% render 'Doctor', id: nil %} }, { "date": "2026" }
+        ], "source": { "reference": {% render 'Doctor', id: 'p1' %}, "extension": [{ "url": "u", "valueCode": "c" }] },
+        "subject": { "reference": {% if id %}{% render 'Ward', id: 'w' %}{% else %}"Patient/1"{% endif %} } }""",
+    """{ "resourceType": "Encounter", "contained": [{ "resourceType": "Patient", "id": "c",
+        "generalPractitioner": [{% render 'Doctor', id: 'p2' %}] }], "provenance": [{ "resourceType": "Provenance",
+        "id": "v", "agent": [{ "who": {% render 'Doctor', id: 'p1' %} }] }] }""",
+    """{ "resourceType": "Device", "id": "d", "owner": {% render 'Ward', id: 'w' %}
+        "owner": {% render 'Ward', id: 'x' %} }""",
+    """{ {% if id %}"id": "d",{% endif %} "resourceType": "Device", "owner": {% render 'Ward', id: 'w' %} }""",
+    """{ "resourceType": "Patient", "contained": [{% render 'Ward', id: 'w' %}],
+        "contact": [{% render 'Doctor', id: '' %}] }""",
+]
+PARTIALS = {
+    "Doctor": """{ "resourceType": "Practitioner", "id": "{{ id }}", "name": [{ "text": "{{ id }}" }],
+        "qualification": [{ "issuer": {% render 'Ward', id: 'issuer' %} }], "active": true },""",
+    "Ward": """{% if id %}{ "resourceType": "Location", "id": "{{ id }}" } {%- else %}{}{% endif %},""",
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("id", [None, "1"])
+def test_lifted_while_it_is_built_or_afterwards_it_is_the_same(tmp_path: Path, written: str, id: str | None) -> None:
+    for name, source in {**PARTIALS, "root": f'{{ "resources": [{written}] }}'}.items():
+        (tmp_path / f"{name}.liquid").write_text(source)
+    engine = Engine([tmp_path])
+    afterwards = lift(engine.dialect.read(engine.write("root", {"id": id}, "value"), "root")["resources"])
+
+    def lifted() -> list[dict[str, Any]]:
+        lifting = Lifting()
+        return lifting.lifted(engine.build("root", {"id": id}, lifting)["resources"])
+
+    assert afterwards
+    assert [repr(lifted()) for _ in range(3)] == [repr(afterwards)] * 3  # by text, then by objects where that can be
 
 
 def test_what_is_said_again_in_another_type_is_not_said_twice() -> None:

@@ -57,6 +57,18 @@ def test_what_cannot_be_converted_is_refused_with_its_place(body: bytes, code: s
     assert (refused.value.code, refused.value.place) == (code, place)
 
 
+def test_texts_of_blanks_alone_and_extensions_without_a_value_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "hl7v2").mkdir()
+    (tmp_path / "hl7v2/ADT_A01.liquid").write_text(
+        '{"resources": [{"resourceType": "Patient", "id": "1", "name": [{"text": "{{ a }} ", "given": [" ", "Ana"]}],'
+        ' "extension": [{"url": "urn:a", "valueString": " "}, {"url": "urn:b", "extension": [{"url": "urn:c"}]}]}]}'
+    )
+    made = Engine([tmp_path])
+    for _ in range(3):
+        converted = convert(envelope(PLAIN, HEADER + b"PID|1||A1"), PLAIN, made)
+        assert converted.resources[0] == {"resourceType": "Patient", "id": "1", "name": [{"given": ["Ana"]}]}
+
+
 @pytest.mark.parametrize(
     ("template", "error"),
     [

@@ -45,12 +45,14 @@ def _members(node: Resource, found: list[Resource]) -> Resource:
 def _value(node: Resource, name: str, found: list[Resource]) -> Resource:
     if "resourceType" not in node or name == "contained":
         return _members(node, found)
-    if not node.get("id"):
-        return {}
-    found.extend(lift([node]))
-    if node["resourceType"] == "Provenance":
-        return {}
-    return {"reference": f"{node['resourceType']}/{node['id']}"}
+    if node.get("id"):
+        found.extend(lift([node]))
+    return _in_its_place(node)
+
+
+def _in_its_place(resource: Resource) -> Resource:
+    kind, id_ = resource["resourceType"], resource.get("id")
+    return {"reference": f"{kind}/{id_}"} if id_ and kind != "Provenance" else {}
 
 
 def _items(nodes: list[Any], name: str, found: list[Resource]) -> list[Any]:
@@ -58,6 +60,48 @@ def _items(nodes: list[Any], name: str, found: list[Resource]) -> list[Any]:
     if name == "extension":
         return [item for item in items if len(item) > 1]
     return [item for item in items if not (item == {} or (item.__class__ is str and item.isspace()))]
+
+
+class Lifting:
+    """Resources lifted out while a template builds them (`templates.lifting`): what `lift` does, without looking for
+    them. It leaves blanks and empty extensions where they are; they are not valid, so whoever minds finds out.
+
+    `begins` and `ends` enclose what is written inside of a resource. Each that stood alone is kept with those that were
+    in it, in the order in which they began.
+    """
+
+    __slots__ = ("_alone", "_group", "_open")
+
+    def __init__(self) -> None:
+        self._alone: dict[int, list[Resource]] = {}  # by id() of the first
+        self._group: list[Resource] = []
+        self._open = 0
+
+    def begins(self, resource: Resource) -> Resource:
+        if self._open:
+            self._group.append(resource)
+        else:
+            self._group = self._alone[id(resource)] = [resource]
+        self._open += 1
+        return resource
+
+    def ends(self, resource: Resource) -> Resource:
+        self._open -= 1
+        if not self._open:
+            return resource
+        if not resource.get("id"):  # it is left out, and so are those that were in it
+            del self._group[next(at for at, one in enumerate(self._group) if one is resource) :]
+        return _in_its_place(resource)
+
+    def pointed(self, value: Any) -> Any:
+        return value.get("reference", "") if value.__class__ is dict else value
+
+    def lifted(self, built: Sequence[Resource]) -> list[Resource]:
+        """All resources flat. Those that it was not told of, because they are a text's, it looks through."""
+        found: list[Resource] = []
+        for resource in built:
+            found += self._alone.get(id(resource)) or lift([resource])
+        return found
 
 
 def merge(resources: Sequence[Resource]) -> list[Resource]:

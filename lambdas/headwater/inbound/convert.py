@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from headwater.ehrs import Ehr
@@ -19,14 +20,14 @@ from headwater.errors import Quarantine
 from headwater.fhir import unsaid
 from headwater.fhir.adopt import adopt
 from headwater.fhir.answers import outcome_of
-from headwater.fhir.assemble import lift, merge
+from headwater.fhir.assemble import Lifting, lift, merge
 from headwater.fhir.ids import content_id
 from headwater.fhir.merged import is_replaced
 from headwater.fhir.references import references
 from headwater.fhir.validate import validate
 from headwater.formats import read
 from headwater.formats.reading import Reading
-from headwater.model import Converted, Envelope, Resource
+from headwater.model import Converted, Envelope, Resource, Unmapped
 from headwater.templates.engine import Engine
 from headwater.templates.loader import Folders
 
@@ -42,14 +43,37 @@ def convert(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
     `.reference_dangling`, `.invalid`, `.too_deep`, or what the engine raises.
     """
     reading = read(envelope.content_type, envelope.body, ehr.feed)
-    converted = _whole(reading, envelope, ehr, engine)
-    check(converted.resources, reading.places)
-    return converted
+    try:
+        built = _built(reading, ehr, engine)
+        try:
+            return _checked(_whole(built, reading, envelope, engine), reading)
+        except Quarantine:
+            if not reading.template:
+                raise
+        # Perhaps only blanks and empty extensions are wrong: they are never valid, and so not looked for before.
+        return _checked(_whole(built.tidied(), reading, envelope, engine), reading)
+    except RecursionError:
+        raise _too_deep(reading) from None
 
 
 def draft(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
     """The same, whole but not checked: for the analyst's tools, which show what is wrong beside what was made."""
-    return _whole(read(envelope.content_type, envelope.body, ehr.feed), envelope, ehr, engine)
+    reading = read(envelope.content_type, envelope.body, ehr.feed)
+    try:
+        built = _built(reading, ehr, engine)
+        return _whole(built.tidied() if reading.template else built, reading, envelope, engine)
+    except RecursionError:
+        raise _too_deep(reading) from None
+
+
+def _checked(converted: Converted, reading: Reading) -> Converted:
+    check(converted.resources, reading.places)
+    return converted
+
+
+def _too_deep(reading: Reading) -> Quarantine:
+    hint = "the message, or what a template made of it, is nested too deeply"
+    return Quarantine("convert.too_deep", place=reading.kind, hint=hint)
 
 
 def check(resources: Sequence[Resource], places: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -61,37 +85,45 @@ def check(resources: Sequence[Resource], places: Mapping[str, str] = MappingProx
     _check_valid(resources)
 
 
-def _whole(reading: Reading, envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
+class _Built(NamedTuple):
+    """What a message says: all resources flat, when it happened, and what nobody read or knew."""
+
+    resources: list[Resource]
+    event_time: datetime
+    unread: tuple[str, ...]
+    unmapped: tuple[Unmapped, ...]
+
+    def tidied(self) -> _Built:
+        return self._replace(resources=lift(self.resources))
+
+
+def _built(reading: Reading, ehr: Ehr, engine: Engine) -> _Built:
+    """By its template, or as the sender has it in FHIR."""
     engine.unmapped()  # what a message before left behind when it failed
-    try:
-        built, event_time = _resources(reading, ehr, engine)
-        resources = merge(built)
-        # A template's words on this message. A Provenance that has a target is the sender's own, about something else.
-        ours = [one for one in resources if one["resourceType"] == "Provenance" and "target" not in one]
-        others = [one for one in resources if one not in ours] if ours else resources
-        provenance = _provenance(others, ours[0] if ours else {}, envelope, engine, event_time)
-        told = reading.unread(), reading.message_id, reading.sent_at, engine.unmapped(), _said(reading, others, engine)
-        return Converted(reading.kind, (*others, provenance), event_time, *told)
-    except RecursionError:
-        hint = "the message, or what a template made of it, is nested too deeply"
-        raise Quarantine("convert.too_deep", place=reading.kind, hint=hint) from None
-
-
-def _resources(reading: Reading, ehr: Ehr, engine: Engine) -> tuple[list[Resource], datetime]:
-    """What the message says, and when it happened: by its template, or as the sender has it in FHIR."""
     event_time = reading.event_time
     if reading.template:
-        built = _rendered(reading, ehr, engine)
-        resources = lift(built.get("resources", []))
+        lifting = Lifting()
+        built = _rendered(reading, ehr, engine, lifting)
+        resources = lifting.lifted(built.get("resources", []))
         event_time = event_time or _moment(built.get("event_time"), ehr.feed.time_zone)
     else:
         resources = adopt(reading.resources, ehr.name, ehr.patient.identifier_system)
     if event_time is None:
         raise Quarantine("convert.time_missing", place=reading.place("time"), hint="nothing says when it happened")
-    return resources, event_time
+    return _Built(resources, event_time, reading.unread(), engine.unmapped())
 
 
-def _rendered(reading: Reading, ehr: Ehr, engine: Engine) -> Resource:
+def _whole(built: _Built, reading: Reading, envelope: Envelope, engine: Engine) -> Converted:
+    resources = merge(built.resources)
+    # A template's words on this message. A Provenance that has a target is the sender's own, about something else.
+    ours = [one for one in resources if one["resourceType"] == "Provenance" and "target" not in one]
+    others = [one for one in resources if one not in ours] if ours else resources
+    provenance = _provenance(others, ours[0] if ours else {}, envelope, engine, built.event_time)
+    told = built.unread, reading.message_id, reading.sent_at, built.unmapped, _said(reading, others, engine)
+    return Converted(reading.kind, (*others, provenance), built.event_time, *told)
+
+
+def _rendered(reading: Reading, ehr: Ehr, engine: Engine, lifting: Lifting) -> Resource:
     if engine.folders.find(reading.template) is None:
         hint = f"no template {reading.template}: write one, or name another in feed.message_types or feed.templates"
         raise Quarantine("convert.template_missing", place=reading.place("template"), hint=hint)
@@ -99,7 +131,7 @@ def _rendered(reading: Reading, ehr: Ehr, engine: Engine) -> Resource:
         place = reading.place("patient")
         raise Quarantine("convert.patient_missing", place=place, hint=f"the message has no {place}")
     sender = {"id": ehr.name, "default_authority": ehr.feed.default_authority}
-    built = engine.build(reading.template, {**reading.variables, "ehr": sender})
+    built = engine.build(reading.template, {**reading.variables, "ehr": sender}, lifting)
     listed = built.get("resources", []) if isinstance(built, dict) else None
     if not isinstance(listed, list) or not all(isinstance(one, dict) and "resourceType" in one for one in listed):
         place, hint = f"{reading.template}.liquid", 'expected { "resources": [ … ] }, each with a resourceType'

@@ -26,6 +26,7 @@ from headwater.templates.errors import (
     LimitReached,
     TemplateError,
 )
+from headwater.templates.lifting import AS_WRITTEN, Lifting
 from headwater.templates.limits import Limits
 from headwater.templates.loader import CodeCache, Folders
 from headwater.templates.nodes import Template
@@ -74,13 +75,15 @@ class Engine:
         """A template as plain text: outputs are not escaped."""
         return self.write(name, variables, TEXT)
 
-    def build(self, name: str, variables: Mapping[str, Any]) -> Any:
+    def build(self, name: str, variables: Mapping[str, Any], lifting: Lifting = AS_WRITTEN) -> Any:
         """A template that is JSON text with tags, as its JSON value: outputs are escaped by where they stand, spare
-        commas are forgiven, empty members and items are dropped."""
+        commas are forgiven, empty members and items are dropped. `lifting` is told of resources on the fast way alone:
+        what it was not told of it has to look for."""
         linked = self._linked(name, tuple(sorted(variables)))
         if linked is not None:
             try:
                 state = self.dialect.state(self.limits, self, variables)
+                state.lifting = lifting
                 return self._run(lambda: linked.function(state, dict(variables)))
             except Unbuildable:
                 pass

@@ -18,6 +18,7 @@ from typing import Any
 
 from headwater.model import Numbered
 from headwater.templates.errors import MISSING, FilterError, LimitReached, TemplateError
+from headwater.templates.lifting import AS_WRITTEN
 from headwater.templates.limits import Limits, Meter
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
@@ -33,14 +34,16 @@ class Json(str):
 
 
 class State(Meter):
-    """One render: its limits, the engine that finds partials, and the variables that the root was given."""
+    """One render: its limits, the engine that finds partials, the variables that the root was given, and what becomes
+    of resources inside of others."""
 
-    __slots__ = ("engine", "given")
+    __slots__ = ("engine", "given", "lifting")
 
     def __init__(self, limits: Limits, engine: Any, given: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__(limits)
         self.engine = engine
         self.given = given
+        self.lifting = AS_WRITTEN
 
     def partial(self, name: Any, mode: str) -> Any:
         """The compiled function of a template that is named by a value, which an error must not repeat."""

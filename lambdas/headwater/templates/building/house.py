@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from headwater.model import NUMBERS
 from headwater.templates import nodes, runtime
-from headwater.templates.building.builder import Builder
 from headwater.templates.building.position import STRING, Frame, decoded
+from headwater.templates.building.resources import Resources
 from headwater.templates.building.source import NIL, Const, Part, const, local_of
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
@@ -26,7 +26,7 @@ _COMPARE = {
 }
 
 
-class HouseBuilder(FilterCalls, Builder):
+class HouseBuilder(FilterCalls, Resources):
     def member(self, source: str, part: str | int) -> str:
         return f"member({source}, {part!r})"
 

@@ -38,7 +38,8 @@ class Frame:
     there, because it may come from one of several branches. `parts` are the pieces of a string or text, as Python
     source, until they are `spilled` into the list `target`. `born` is the line that makes the target, `indent` how deep
     that is; until another line has `used` the target, what it surely holds is `literal` and part of that line.
-    `sure`: it cannot end up empty."""
+    `sure`: it cannot end up empty; `whole`: it is a resource; `holding`: the members
+    that resources may be in."""
 
     kind: str
     target: str = ""
@@ -53,6 +54,8 @@ class Frame:
     literal: dict[str, str] = field(default_factory=dict)
     used: bool = False
     sure: bool = False
+    whole: bool = False
+    holding: set[str] = field(default_factory=set)
 
     def place(self) -> Place:
         return self.state, self.comma

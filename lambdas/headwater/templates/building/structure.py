@@ -120,10 +120,15 @@ class Structure(Values):
         self._settle(frame)
         self._frames.pop()
         if frame.used:
-            self._put(frame.target, sure=frame.sure)
+            source = self.closed(frame)
+            self._put(source, sure=frame.sure)
             return
         del self._code[frame.born], self._places[frame.born]
         self._put(literal(frame) if frame.literal else const({} if kind == OBJECT else []), sure=True)
+
+    def closed(self, frame: Frame) -> str:
+        """What is put where an object or list closes."""
+        return frame.target
 
     def _close_string(self) -> None:
         frame = self._frames.pop()
