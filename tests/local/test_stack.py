@@ -149,7 +149,8 @@ def test_what_was_stored_follows_a_merge(stack: Stack, monkeypatch: pytest.Monke
     app.clock = clock
     authority = "epic|urn:headwater:epic:authority:EPIC"
     retired, into = (app.persons.find(f"{authority}|{number}", []).known for number in (61, 62))
-    assert retired and into
+    assert retired
+    assert into
     app.relink.merge(retired.id, into.id, Signed("steward", clock(), "one card"))
     until(lambda: app.follow() == 1 and app.moves.list()[0].since)
     time.sleep(2.5)  # the stand-in's search lags two seconds behind
