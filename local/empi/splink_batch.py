@@ -25,6 +25,7 @@ from local.empi.memory import MemoryWatch, held
 
 STEPS = ("read", "trained", "predicted", "clustered", "judged")
 _POLLED = 0.5  # seconds
+_BUFFERS = 0.8  # of the memory, for DuckDB's buffers; the process holds more than these
 _TABLE, _TRUTH = "records", "truth"
 
 
@@ -129,7 +130,7 @@ def _connection(folder: Path, threads: int, memory: float) -> Any:
     connection = duckdb.connect(folder / "splink.duckdb")
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET threads = {threads}")
-    connection.execute(f"SET memory_limit = '{memory}GB'")
+    connection.execute(f"SET memory_limit = '{_BUFFERS * memory:.1f}GB'")
     connection.execute(f"SET temp_directory = '{folder}'")
     return connection
 

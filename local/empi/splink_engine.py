@@ -19,6 +19,7 @@ from local.empi.truth import Known
 
 SAME, POSSIBLE = 0.999, 0.5  # what its probability says is 99.9 % certain, and more likely than not
 _KEPT = 0.01  # pairs below are not asked for
+_MAXIMISED = 1e7  # pairs of a blocking that it is trained on; of more, which only millions of records have, a sample
 _EXACT = ("sex", "ssn", "phone")
 _TRAINED = (("birth_date",), ("given", "family"), ("phone",))
 _PREDICTED = (*_TRAINED, ("ssn",), ("email",), ("family", "postal_code"))
@@ -63,7 +64,7 @@ def train(linker: Any, known: set[str]) -> None:
     linker.training.estimate_probability_two_random_records_match(certain, recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     for blocking in _blockings(_TRAINED, known):
-        linker.training.estimate_parameters_using_expectation_maximisation(blocking)
+        linker.training.estimate_parameters_using_expectation_maximisation(blocking, max_pairs=_MAXIMISED)
 
 
 def predict(linker: Any) -> Any:
