@@ -230,7 +230,7 @@ def _code_maps(top: Path, own: Path) -> Iterator[Finding]:
     for file in sorted((own / "codes").glob("*.csv")):
         place = _relative(file, top)
         try:
-            CodeMaps([file.parent]).find(file.stem, "")
+            CodeMaps([file.parent])[file.stem]
         except HeadwaterError as error:
             line = error.place.rpartition(":")[2]
             yield Finding(f"{place}:{line if line.isdigit() else 1}:1", ERROR, error.code, error.hint)

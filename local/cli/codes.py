@@ -97,7 +97,7 @@ def list_(options: argparse.Namespace) -> int:
 
 def find(options: argparse.Namespace) -> int:
     try:
-        found = CodeMaps(_folders(options)).find(options.map, options.code, options.system)
+        found = CodeMaps(_folders(options))[options.map].find(options.code, options.system)
     except HeadwaterError as error:
         print_error(error)
         return 2

@@ -34,12 +34,12 @@ def test_an_ehrs_own_line_goes_before_the_bases(tmp_path: Path) -> None:
     base = put(tmp_path / "base", line("GLU", "2345-7"), line("NA", "2951-2"))
     own = put(tmp_path / "own", line("GLU", "15074-8"))
     maps = CodeMaps([own, base])
-    assert [(maps.find("lab", code) or {}).get("code") for code in ("GLU", "NA", "X")] == ["15074-8", "2951-2", None]
+    assert [(maps["lab"].find(code) or {}).get("code") for code in ("GLU", "NA", "X")] == ["15074-8", "2951-2", None]
 
 
 def test_a_line_for_the_codes_own_system_goes_before_one_for_any(tmp_path: Path) -> None:
     maps = CodeMaps([put(tmp_path, line("1", "any"), line("1", "own", "urn:s"))])
-    assert [(maps.find("lab", "1", system) or {})["code"] for system in ("urn:s", "urn:t")] == ["own", "any"]
+    assert [(maps["lab"].find("1", system) or {})["code"] for system in ("urn:s", "urn:t")] == ["own", "any"]
 
 
 def test_a_large_map_is_a_file_that_answers_as_a_small_one_does(tmp_path: Path) -> None:
@@ -47,12 +47,12 @@ def test_a_large_map_is_a_file_that_answers_as_a_small_one_does(tmp_path: Path) 
     assert [file.name for file in folder.iterdir()] == ["lab.sqlite"]
     tracemalloc.start()
     maps = CodeMaps([folder])
-    assert maps.find("lab", "C17") == {"system": LOINC, "code": "17-1", "display": "display 17-1"}
-    assert maps.find("lab", "none") is None
+    assert maps["lab"].find("C17") == {"system": LOINC, "code": "17-1", "display": "display 17-1"}
+    assert maps["lab"].find("none") is None
     assert tracemalloc.get_traced_memory()[1] < 200_000
     tracemalloc.stop()
     put(folder, line("C17", "corrected"))
-    assert (CodeMaps([folder]).find("lab", "C17") or {})["code"] == "corrected"
+    assert (CodeMaps([folder])["lab"].find("C17") or {})["code"] == "corrected"
     assert len(Lines.of(folder / "lab.sqlite")) == LARGE + 1
 
 
@@ -60,13 +60,13 @@ def test_lines_that_people_write_go_before_a_large_files(tmp_path: Path) -> None
     put(tmp_path, *many())
     (tmp_path / "lab.csv").write_text(",".join(COLUMNS) + "\n,C17,,http://loinc.org,by hand,,equivalent\n")
     maps = CodeMaps([tmp_path])
-    assert [(maps.find("lab", code) or {})["code"] for code in ("C17", "C18")] == ["by hand", "18-1"]
+    assert [(maps["lab"].find(code) or {})["code"] for code in ("C17", "C18")] == ["by hand", "18-1"]
 
 
 def test_what_has_no_line_is_wanted_once_and_told_once(tmp_path: Path) -> None:
     maps = CodeMaps([put(tmp_path, line("GLU", "2345-7"), line("NONE", "", equivalence="unmatched"))])
     for code in ("K", "K", "GLU", "NONE"):
-        maps.want("lab", code, "urn:local", "Potassium")
+        maps["lab"].want(code, "urn:local", "Potassium")
     assert maps.wanted() == (Unmapped("lab", "K", "urn:local", "Potassium"),)
     assert maps.wanted() == ()
 
@@ -74,13 +74,13 @@ def test_what_has_no_line_is_wanted_once_and_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("code", "system"), [("2345-7", LOINC), ("see note of Mr Quintero", ""), ("x" * 65, "")])
 def test_standard_codes_and_free_text_are_not_wanted(tmp_path: Path, code: str, system: str) -> None:
     maps = CodeMaps([put(tmp_path, line("GLU", "2345-7"))])
-    maps.want("lab", code, system)
+    maps["lab"].want(code, system)
     assert maps.wanted() == ()
 
 
 def test_a_map_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Quarantine, match=r"convert\.codes_missing at codes/lab\.csv"):
-        CodeMaps([tmp_path]).find("lab", "x")
+        CodeMaps([tmp_path])["lab"]
 
 
 def concept_map(**element: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 
 from headwater.errors import Quarantine
@@ -37,70 +38,83 @@ _LONGEST_DISPLAY = 80
 Coding = dict[str, str]
 Key = tuple[str, str]  # system, code
 _OTHERS: Key = ("", "*")
-_Map = Mapping[Key, Coding | None]
+_NO_LINE: Coding = {}
+_Lines = Mapping[Key, Coding | None]
 
 
-class CodeMaps:
-    """The maps under `folders`, each read when it is first asked for; the first folder has the last word."""
+class CodeMaps(dict[str, "CodeMap"]):
+    """The maps under `folders` by name, each read when it is first asked for; the first folder has the last word.
+
+    Raises Quarantine('convert.codes_missing' | 'convert.codes_malformed') for a map that is not there or not a map.
+    """
 
     def __init__(self, folders: Sequence[Path]) -> None:
+        super().__init__()
         self._folders = tuple(folders)
-        self._maps: dict[str, _Map] = {}
         self._unmapped: dict[Unmapped, None] = {}
 
-    def find(self, name: str, code: str, system: str = "") -> Coding | None:
-        """The target of a code as a FHIR Coding (`system`, `code`, `display` as far as known), None without one.
-
-        `system` is the code's own system URI. Case counts: mM is no mm. Raises Quarantine('convert.codes_missing' |
-        'convert.codes_malformed') for a map that is not there or not a map.
-        """
-        found = self._map(name)
-        return found[system, code] if (system, code) in found else found.get(("", code))
-
-    def want(self, name: str, code: str, system: str = "", display: str = "") -> None:
-        """Note a code for which nothing was found, unless somebody said on purpose that there is nothing."""
-        found = self._map(name)
-        if system in _STANDARD or system.startswith(_HL7) or not _CODE.fullmatch(code):
-            return
-        if any(key in found for key in ((system, code), ("", code), _OTHERS)):
-            return
-        self._unmapped[Unmapped(name, code, system, display[:_LONGEST_DISPLAY])] = None
-
-    def wanted(self) -> tuple[Unmapped, ...]:
-        """What was noted since the last call, each once."""
-        noted, self._unmapped = tuple(self._unmapped), {}
-        return noted
-
-    def _map(self, name: str) -> _Map:
-        found = self._maps.get(name)
-        if found is None:
-            found = self._maps[name] = self._read(name)
-        return found
-
-    def _read(self, name: str) -> _Map:
+    def __missing__(self, name: str) -> CodeMap:
         layers = [layer for folder in self._folders for layer in _layers(folder, name)]
         if not layers:
             raise Quarantine("convert.codes_missing", place=f"codes/{name}.csv", hint="no folder has this code map")
-        return layers[0] if len(layers) == 1 else _Layers(layers)
+        made = self[name] = CodeMap(name, reduce(_under, layers), self._unmapped)
+        return made
+
+    def wanted(self) -> tuple[Unmapped, ...]:
+        """What was noted since the last call, each once."""
+        noted = tuple(self._unmapped)
+        self._unmapped.clear()
+        return noted
+
+
+class CodeMap:
+    """One map. `get` gives the target of a line by its system, "" for any, and code."""
+
+    __slots__ = ("_lines", "_name", "_unmapped", "get")
+
+    def __init__(self, name: str, lines: _Lines, unmapped: dict[Unmapped, None]) -> None:
+        self._name = name
+        self._lines = lines
+        self._unmapped = unmapped
+        self.get = lines.get
+
+    def find(self, code: str, system: str = "") -> Coding | None:
+        """The target of a code as a FHIR Coding (`system`, `code`, `display` as far as known), None without one.
+
+        `system` is the code's own system URI; a line for it goes before one for any. Case counts: mM is no mm. The
+        Coding is the map's own: who gives it away gives a copy.
+        """
+        found = self.get((system, code), _NO_LINE)
+        return self.get(("", code)) if found is _NO_LINE else found
+
+    def want(self, code: str, system: str = "", display: str = "") -> None:
+        """Note a code for which nothing was found, unless somebody said on purpose that there is nothing."""
+        lines = self._lines
+        if _OTHERS in lines or system in _STANDARD or system.startswith(_HL7) or not _CODE.fullmatch(code):
+            return
+        if (system, code) not in lines and ("", code) not in lines:
+            self._unmapped[Unmapped(self._name, code, system, display[:_LONGEST_DISPLAY])] = None
+
+
+def _under(upper: _Lines, lower: _Lines) -> _Lines:
+    return {**lower, **upper} if isinstance(upper, dict) and isinstance(lower, dict) else _Layers(upper, lower)
 
 
 class _Layers(Mapping[Key, Coding | None]):
-    """Several maps as one; the first that has a code counts."""
+    """Two maps as one, when one is large; what the upper one says counts."""
 
-    def __init__(self, layers: Sequence[_Map]) -> None:
-        self._layers = layers
+    def __init__(self, upper: _Lines, lower: _Lines) -> None:
+        self._upper = upper
+        self._lower = lower
 
     def __getitem__(self, key: Key) -> Coding | None:
-        for layer in self._layers:
-            if key in layer:
-                return layer[key]
-        raise KeyError(key)
+        return self._upper[key] if key in self._upper else self._lower[key]
 
     def __contains__(self, key: object) -> bool:
-        return any(key in layer for layer in self._layers)
+        return key in self._upper or key in self._lower
 
     def __iter__(self) -> Iterator[Key]:
-        return iter({key: None for layer in self._layers for key in layer})
+        return iter({**dict.fromkeys(self._upper), **dict.fromkeys(self._lower)})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -137,7 +151,7 @@ class Large(Mapping[Key, Coding | None]):
         return int(self._lines.execute("SELECT count(*) FROM map").fetchone()[0])
 
 
-def _layers(folder: Path, name: str) -> Iterator[_Map]:
+def _layers(folder: Path, name: str) -> Iterator[_Lines]:
     """A folder's own lines for a map: those that people write before those of a large file."""
     if (folder / f"{name}.csv").is_file():
         yield _rows(folder / f"{name}.csv")
@@ -145,7 +159,7 @@ def _layers(folder: Path, name: str) -> Iterator[_Map]:
         yield Large(folder / f"{name}.sqlite")
 
 
-def _rows(file: Path) -> _Map:
+def _rows(file: Path) -> _Lines:
     place = "/".join(file.parts[-3:])
     with file.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines)

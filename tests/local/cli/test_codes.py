@@ -53,7 +53,7 @@ def test_the_list_as_csv_filled_in_and_imported_is_the_mapping(
     assert run("import", filled, "--as", "lab", "--ehr", "north", "--mappings", mappings) == 0
     assert "ehrs/north/codes/lab.csv: 1 lines, 0 of them in the place of older ones" in capsys.readouterr().out
     maps = CodeMaps([mappings / "ehrs/north/codes", mappings / "base/codes"])
-    assert (maps.find("lab", "K", "urn:north:lab") or {})["code"] == "2823-3"
+    assert (maps["lab"].find("K", "urn:north:lab") or {})["code"] == "2823-3"
 
 
 def test_maps_are_listed_and_looked_into(mappings: Path, capsys: pytest.CaptureFixture[str]) -> None:

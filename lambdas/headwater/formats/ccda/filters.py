@@ -148,9 +148,9 @@ class _Codes:
         """The codings of a CD or CE: its target in the map `name`, the code itself, its translations; each once."""
         found: list[Coding] = []
         for code, display, system in self._said(value):
-            target = self._codes.find(name, code, system) if name else None
+            target = self._codes[name].find(code, system) if name else None
             if name and not target:
-                self._codes.want(name, code, system, display)
+                self._codes[name].want(code, system, display)
             sent = {key: text for key, text in (("system", system), ("code", code), ("display", display)) if text}
             for coding in (dict(target), sent) if target else (sent,):
                 named = coding["code"], coding.get("system")
@@ -163,7 +163,7 @@ class _Codes:
 
     def code(self, value: Any, name: str) -> str | None:
         """The target code of the map `name` for a CD or CE or one of its translations."""
-        targets = (self._codes.find(name, code, system) for code, _, system in self._said(value))
+        targets = (self._codes[name].find(code, system) for code, _, system in self._said(value))
         return next((target["code"] for target in targets if target), None)
 
     def _said(self, value: Any) -> Iterator[tuple[str, str, str]]:
@@ -180,7 +180,7 @@ class _Codes:
         """The URI of an identifier's root, an OID or a UUID."""
         text = str(root or "")
         known = self._sender.feed.authorities.get(text)
-        mapped = self._codes.find("authorities", text) if text and not known else None
+        mapped = self._codes["authorities"].find(text) if text and not known else None
         if known or mapped:
             return known or (mapped or {})["code"]
         if _UUID.fullmatch(text):
@@ -196,7 +196,7 @@ class _Codes:
         mood = str(held.get("moodCode") or "EVN")
         called = [*_template_ids(held), name]
         asked = (key for one in called for key in (f"{one}.{mood}", one))
-        found = next(filter(None, (self._codes.find("cda-entries", key) for key in asked)), None)
+        found = next(filter(None, (self._codes["cda-entries"].find(key) for key in asked)), None)
         return found["code"] if found else None
 
 

@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from headwater.formats.codes import CodeMaps, Coding
+from headwater.formats.codes import CodeMap, CodeMaps, Coding
 from headwater.formats.hl7v2.parts import Parts, part, text_of, whole_text
+from headwater.formats.hl7v2.systems import Remembered
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
 _TABLE = re.compile(r"(?:HL7|hl7)?(\d{4})")
 _NOT_FOR_URN = re.compile(r"[^A-Za-z0-9._-]+")
 _UCUM = "http://unitsofmeasure.org"
-_MOST_SYSTEMS = 1000  # that are kept: a sender has a few dozen, but may write anything there
+_TRIPLETS = ((1, 7), (4, 8), (10, 13))  # where they begin in a CWE, and their versions (chapter 2A.13)
 
-Triplet = tuple[str, str, str, str]  # code, display, system as sent, version
+Triplet = tuple[str, str, str, str]  # code, display, URI of its system, version; what is not there is ""
 
 
 class Codings:
@@ -25,7 +26,7 @@ class Codings:
     def __init__(self, ehr: str, codes: CodeMaps) -> None:
         self._ehr = ehr
         self._codes = codes
-        self._systems: dict[str, str] = {}
+        self._systems = Remembered(self._system)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         return {
@@ -38,39 +39,48 @@ class Codings:
 
     def code(self, value: Any, name: str) -> str | None:
         """The target code of the map `name`."""
-        found = self.coding(value, name)
+        if value is None:
+            return None
+        codes = self._codes[name]
+        found = codes.get(("", value)) if value.__class__ is str else None
+        found = found or self._target(self._triplets(value), codes)
         return found["code"] if found else None
 
     def coding(self, value: Any, name: str) -> Coding | None:
         """The target Coding of a code, or of the first triplet of a CWE that has one."""
-        return self._target(_triplets(value), name)
-
-    def _target(self, triplets: Sequence[Triplet], name: str) -> Coding | None:
-        for code, _, system, _ in triplets:
-            found = self._codes.find(name, code, self.coding_system(system) or "")
-            if found:
-                return found
-        for code, display, system, _ in triplets[:1]:
-            self._codes.want(name, code, self.coding_system(system) or "", display)
-        return None
+        found = self._target(self._triplets(value), self._codes[name])
+        return {**found} if found else None
 
     def codings(self, value: Any, name: str = "", table: str = "") -> list[Coding]:
         """A CWE's codings: the target in the map `name` first, then what was sent. `table` is the HL7 table of codes
         that name no system. A coding that was sent twice, or is its own target, is there once."""
-        found: list[Coding] = []
-        triplets = _triplets(value)
-        target = self._target(triplets, name) if name else None
-        if target:
-            found.append(dict(target))
-        for code, display, said, version in triplets:
-            system = self.coding_system(said) or (self.coding_system(f"HL7{table}") if table else None)
-            same = next((one for one in found if one["code"] == code and one.get("system") == system), None)
-            if same is None:
-                coding = {"system": system or "", "version": version, "code": code, "display": display}
-                found.append({key: text for key, text in coding.items() if text})
-            elif display:
-                same.setdefault("display", display)
+        if value.__class__ is str:
+            return self._codings_of_text(value, name, table)
+        triplets = self._triplets(value)
+        target = self._target(triplets, self._codes[name]) if name else None
+        found = [{**target}] if target else []
+        for code, display, system, version in triplets:
+            if not system and table:
+                system = self._systems[f"HL7{table}"]
+            for one in found:
+                if one["code"] == code and one.get("system", "") == system:
+                    if display:
+                        one.setdefault("display", display)
+                    break
+            else:
+                found.append(_coding(code, display, system, version))
         return found
+
+    def _codings_of_text(self, text: str, name: str, table: str) -> list[Coding]:
+        code, system = " ".join(text.split()), self._systems[f"HL7{table}"] if table else ""
+        if not code:
+            return []
+        sent = {"system": system, "code": code} if system else {"code": code}
+        target = self._target([(code, "", "", "")], self._codes[name]) if name else None
+        if target is None:
+            return [sent]
+        is_target = target["code"] == code and target.get("system", "") == system
+        return [{**target}] if is_target else [{**target}, sent]
 
     def unit(self, value: Any) -> dict[str, str] | None:
         """`unit` as sent and `code` in UCUM of OBX-6 or a like field; no code when the map `units` has none.
@@ -80,28 +90,56 @@ class Codings:
         whole = whole_text(value).strip()
         if not whole:
             return None
-        mapped = self._codes.find("units", whole)
-        code, display, system = (text_of(part(value, number)) for number in (1, 2, 3))
-        if mapped or (display[:1].isdigit() and not system):
-            return {"unit": whole, "code": mapped["code"] if mapped else ""}
-        mapped = self.coding(value, "units")
-        is_ucum = self.coding_system(system) == _UCUM
-        return {"unit": display or code, "code": mapped["code"] if mapped else code if is_ucum else ""}
+        units = self._codes["units"]
+        mapped = units.get(("", whole))
+        if mapped:
+            return {"unit": whole, "code": mapped["code"]}
+        code, display, system = [text_of(part(value, number)) for number in (1, 2, 3)]
+        if display[:1].isdigit() and not system:
+            return {"unit": whole}
+        mapped = self._target(self._triplets(value), units)
+        if not mapped and self._systems[system] == _UCUM:
+            mapped = {"code": code}
+        said = {"unit": display or code, **({"code": mapped["code"]} if mapped else {})}
+        return {name: text for name, text in said.items() if text} or None
 
     def coding_system(self, value: Any) -> str | None:
         """The URI of a coding system as CWE-3 names it (HL7 table 0396), an OID, or a URI."""
-        name = text_of(value)
-        if not name:
-            return None
-        system = self._systems.get(name)
-        if system is None:
-            system = self._system(name)
-            if len(self._systems) < _MOST_SYSTEMS:
-                self._systems[name] = system
-        return system
+        return self._systems[text_of(value)] or None
+
+    def _target(self, triplets: Sequence[Triplet], codes: CodeMap) -> Coding | None:
+        for code, _, system, _ in triplets:
+            found = codes.find(code, system)
+            if found:
+                return found
+        if triplets:
+            code, display, system, _ = triplets[0]
+            codes.want(code, system, display)
+        return None
+
+    def _triplets(self, value: Any) -> Sequence[Triplet]:
+        """The codes that a CWE says. In a component that is a CWE they are subcomponents."""
+        if not isinstance(value, Parts):
+            code = " ".join(text_of(value).split())
+            return [(code, "", "", "")] if code else []
+        said, found = value.part, []
+        for at, version_at in _TRIPLETS:
+            code = said(at)
+            if code is not None:
+                display, system, version = said(at + 1), said(at + 2), said(version_at)
+                triplet = (
+                    " ".join(str(code).split()),
+                    "" if display is None else str(display),
+                    "" if system is None else self._systems[str(system)],
+                    "" if version is None else str(version),
+                )
+                found.append(triplet)
+        return found
 
     def _system(self, name: str) -> str:
-        known = self._codes.find("coding-systems", name)
+        if not name:
+            return ""
+        known = self._codes["coding-systems"].get(("", name))
         if known:
             return known["code"]
         table = _TABLE.fullmatch(name)
@@ -114,16 +152,11 @@ class Codings:
         return f"urn:headwater:{self._ehr}:codes:{_NOT_FOR_URN.sub('-', name)}"
 
 
-def _triplets(value: Any) -> Sequence[Triplet]:
-    """Code, display, system and version, up to three times: components 1-3 and 7, 4-6 and 8, 10-12 and 13 of a CWE
-    (chapter 2A.13). In a component that is a CWE they are subcomponents."""
-    if not isinstance(value, Parts):
-        return [(code, "", "", "")] if (code := " ".join(text_of(value).split())) else []
-    said = value.part
-    found = []
-    for start, version in ((1, 7), (4, 8), (10, 13)):
-        first = said(start)
-        if first is not None:
-            code = " ".join(str(first).split())
-            found.append((code, text_of(said(start + 1)), text_of(said(start + 2)), text_of(said(version))))
-    return found
+def _coding(code: str, display: str, system: str, version: str) -> Coding:
+    coding = {"system": system} if system else {}
+    if version:
+        coding["version"] = version
+    coding["code"] = code
+    if display:
+        coding["display"] = display
+    return coding

@@ -61,7 +61,7 @@ def _moved(state: Any, value: Any, amount: Any, unit: Any, *, forward: bool) -> 
         return None
     seconds = _seconds(amount, unit) if amount is not None else 0
     zone = moment.zone or zone_of(state)
-    if seconds is None or (seconds and len(moment.parts) < 5 and (seconds % 86400 or len(moment.parts) < 3)):
+    if seconds is None or (seconds and moment.known < 5 and (seconds % 86400 or moment.known < 3)):
         return None
     try:
         moved = moment.moved(timedelta(seconds=seconds if forward else -seconds))

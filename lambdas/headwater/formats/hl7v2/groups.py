@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
 from headwater.formats.hl7v2.message import Group
@@ -42,9 +41,8 @@ def _results(value: Any) -> Sequence[Group]:
     results: list[Result] = []
     seen: dict[tuple[str, ...], int] = {}
     for group in _group(value).groups("OBX"):
-        obx, *behind = group.segments
-        own = [obx, *takewhile(_is_of_an_obx, behind)]
-        key = (whole_text(obx.part(3)), text_of(obx.part(4)))
+        obx, own = group.segments[0], _own(group.segments)
+        key = whole_text(obx.part(3)), text_of(obx.part(4))
         if results and results[-1].key == key and _is_line(obx) and _is_line(results[-1].segments[0]):
             results[-1] = Result([*results[-1].segments, *own], key, results[-1].occurrence)
             continue
@@ -53,8 +51,12 @@ def _results(value: Any) -> Sequence[Group]:
     return results
 
 
-def _is_of_an_obx(segment: Segment) -> bool:
-    return segment.id in _OF_AN_OBX or segment.id.startswith("Z")
+def _own(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """An OBX and what stands behind it up to what does not belong to it."""
+    for at, segment in enumerate(segments):
+        if at and segment.id not in _OF_AN_OBX and segment.id[0] != "Z":
+            return segments[:at]
+    return segments
 
 
 def _is_line(obx: Segment) -> bool:

@@ -41,10 +41,11 @@ _ABOUT_THE_MESSAGE = frozenset(
 class Group:
     """Segments that belong together; `.OBR` is the first OBR. Filters cut groups into smaller ones."""
 
-    __slots__ = ("segments",)
+    __slots__ = ("_named", "segments")
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = segments
+        self._named: dict[str | int, list[Segment]] | None = None
 
     def __str__(self) -> str:
         """Segments have no text of their own: a template that prints a group prints nothing."""
@@ -52,13 +53,27 @@ class Group:
 
     def lookup(self, name: str | int) -> object:
         """The first segment of that name, `segments`, or None."""
-        if name == "segments":
-            return self.segments
-        return next((segment for segment in self.segments if segment.id == name), None)
+        found = (self._named or self._by_name()).get(name)
+        if found:
+            return found[0]
+        return self.segments if name == "segments" else None
 
-    def all(self, *names: str) -> list[Segment]:
+    def all(self, *names: str) -> Sequence[Segment]:
         """The segments of these names, in order."""
+        if len(names) == 1:
+            return (self._named or self._by_name()).get(names[0], [])
         return [segment for segment in self.segments if segment.id in names]
+
+    def _by_name(self) -> dict[str | int, list[Segment]]:
+        named: dict[str | int, list[Segment]] = {}
+        self._named = named
+        for segment in self.segments:
+            name = segment.id
+            if name in named:
+                named[name].append(segment)
+            else:
+                named[name] = [segment]
+        return named
 
     def groups(self, *starters: str) -> list[Group]:
         """Cut before each starter; what is before the first one is left out.
@@ -66,17 +81,18 @@ class Group:
         Starters are in the order in which they begin a group: for ('ORC', 'OBR') an OBR right after its ORC continues
         the group, and one without an ORC begins its own, so that an ORU with and without ORC read alike.
         """
-        groups: list[list[Segment]] = []
+        groups: list[Group] = []
+        members: list[Segment] = []
         reached = len(starters)
         for segment in self.segments:
-            rank = starters.index(segment.id) if segment.id in starters else None
-            if rank is not None and (not groups or rank <= reached):
-                groups.append([])
-            if rank is not None:
+            if segment.id in starters:
+                rank = starters.index(segment.id)
+                if rank <= reached:
+                    members = []
+                    groups.append(Group(members))
                 reached = rank
-            if groups:
-                groups[-1].append(segment)
-        return [Group(group) for group in groups]
+            members.append(segment)
+        return groups
 
     def head(self, *stops: str) -> Group:
         """What is before the first of `stops`; all of it when there is none."""
@@ -87,7 +103,10 @@ class Group:
         return Group(self.segments[self._first(starts) :])
 
     def _first(self, names: Sequence[str]) -> int:
-        return next((at for at, segment in enumerate(self.segments) if segment.id in names), len(self.segments))
+        for at, segment in enumerate(self.segments):
+            if segment.id in names:
+                return at
+        return len(self.segments)
 
     def __iter__(self) -> Iterator[Segment]:
         return iter(self.segments)
@@ -144,6 +163,9 @@ class Message(Group):
 
     def lookup(self, name: str | int) -> object:
         """The first segment of that name, or a fact: type, trigger, structure, control_id, charset_guessed."""
+        found = (self._named or self._by_name()).get(name)
+        if found:
+            return found[0]
         if name in ("type", "trigger", "structure", "control_id", "charset_guessed"):
             return getattr(self, str(name))
         return super().lookup(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import tzinfo
+from functools import lru_cache
 
 from headwater.errors import Quarantine
 from headwater.formats.hl7v2 import times
@@ -16,7 +17,6 @@ from headwater.formats.hl7v2.framing import unframe
 from headwater.formats.hl7v2.message import Message
 from headwater.formats.hl7v2.parts import Encoding, Segment
 
-_LINES = re.compile(r"\r\n|\r|\n")
 _HEADERS = ("MSH", "BHS", "FHS")
 _TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
 
@@ -41,7 +41,7 @@ def _lines(text: str) -> list[str]:
         raise Quarantine("convert.not_hl7", place="MSH", hint="the message is empty")
     if not text.startswith("MSH"):
         raise Quarantine("convert.not_hl7", place="MSH", hint="a message begins with MSH")
-    lines = _LINES.split(text)
+    lines = text.replace("\r\n", "\r").replace("\n", "\r").split("\r")
     last = lines[-1].strip()
     if 0 < len(last) < 3 and last.isalpha() and last.isupper():
         raise Quarantine("convert.truncated", place=f"line {len(lines)}", hint="the message ends in a segment's name")
@@ -49,18 +49,22 @@ def _lines(text: str) -> list[str]:
 
 
 def _encoding(header: str, charset: str, zone: tzinfo) -> Encoding:
-    """The delimiters that MSH-1 and MSH-2 declare; the later ones of MSH-2 may be missing (chapter 2.5.4)."""
+    """What the header says of the message: its delimiters, and its zone if MSH-7 has one."""
     if len(header) < 5:
         raise Quarantine("convert.truncated", place="MSH-2", hint="the header ends before its delimiters")
-    field = header[3]
-    declared = header[4:].partition(field)[0]
-    marks = [*declared[:4], "", "", "", ""][:4]
-    component, repetition, escape, subcomponent = marks
-    used = [field, *declared[:4]]
-    if not component or len(set(used)) != len(used) or any(mark.isalnum() or mark.isspace() for mark in used):
+    fields = header.split(header[3], 7)
+    encoding = _declared(header[3], fields[1][:4], charset, zone)
+    sent = times.read(fields[6].partition(encoding.component)[0]) if len(fields) > 6 else None
+    return _declared(header[3], fields[1][:4], charset, sent.zone) if sent and sent.zone else encoding
+
+
+@lru_cache(maxsize=64)  # nearly all senders declare the same
+def _declared(field: str, marks: str, charset: str, zone: tzinfo) -> Encoding:
+    """The delimiters that MSH-1 and MSH-2 declare; the later ones of MSH-2 may be missing (chapter 2.5.4)."""
+    used = [field, *marks]
+    if not marks or len(set(used)) != len(used) or any(mark.isalnum() or mark.isspace() for mark in used):
         raise Quarantine("convert.not_hl7", place="MSH-2", hint="the delimiters are not five different marks")
-    sent = times.read("".join(header.split(field)[6:7]).partition(component)[0])
-    zone = sent.zone if sent and sent.zone else zone
+    component, repetition, escape, subcomponent = [*marks, "", "", "", ""][:4]
     return Encoding(field, component, repetition, escape, subcomponent, charset, zone)
 
 
@@ -69,19 +73,18 @@ def _rows(lines: list[str], encoding: Encoding) -> list[list[str]]:
     field = encoding.field
     rows: list[list[str]] = []
     for line in lines:
-        name = line[:3]
-        if line[3:4] in (field, "") and _TYPE.fullmatch(name):
-            raws = line.split(field)
-            rows.append([name, field, *raws[1:]] if name in _HEADERS else raws)
-            continue
-        if not line.strip():
-            continue
-        # A line break inside a text field: senders forget to escape it. The rest belongs to the field before it.
-        continued = line.split(field)
-        rows[-1][-1] += f"\n{continued[0]}"
-        rows[-1].extend(continued[1:])
-    if sum(row[0] == "MSH" for row in rows) > 1:
-        raise Quarantine("convert.not_hl7", place="MSH", hint="several messages in one: split them first")
+        raws = line.split(field)
+        name = raws[0]
+        if _TYPE.fullmatch(name):
+            if name in _HEADERS:
+                raws.insert(1, field)
+                if name == "MSH" and rows:
+                    raise Quarantine("convert.not_hl7", place="MSH", hint="several messages in one: split them first")
+            rows.append(raws)
+        elif line.strip():
+            # A line break inside a text field: senders forget to escape it. The rest belongs to the field before it.
+            rows[-1][-1] += f"\n{name}"
+            rows[-1].extend(raws[1:])
     return rows
 
 

@@ -20,17 +20,18 @@ def split(body: bytes, feed: Feed) -> list[bytes]:  # noqa: ARG001 - every forma
 def read(body: bytes, feed: Feed) -> Reading:
     """Raises Quarantine('convert.not_hl7' | '.truncated' | '.charset' | '.patient_several')."""
     message = parse(body, ZoneInfo(feed.time_zone))
-    if message.type in OF_SEVERAL_PATIENTS and len(message.all("PID")) > 1:
+    message_type, patients = message.type, message.all("PID")
+    if len(patients) > 1 and message_type in OF_SEVERAL_PATIENTS:
         hint = "a message about several patients is split first, or what is one's would become another's"
         raise Quarantine("convert.patient_several", place="PID", hint=hint)
-    kind = structure_of(message.type, message.trigger)
+    kind = structure_of(message_type, message.trigger)
     kind = feed.message_types.get(kind, kind)
     return Reading(
         kind=kind,
         template=f"hl7v2/{kind}",
         variables={"message": message},
         event_time=message.event_time,
-        about_patient=any(message.lookup(name) is not None for name in ("PID", "MSA")),  # an answer may be about nobody
+        about_patient=bool(patients or message.all("MSA")),  # an answer may be about nobody
         places=_PLACES,
         unread=message.unread,
         message_id=message.control_id,

@@ -7,12 +7,28 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headwater.formats.codes import CodeMaps
-from headwater.formats.hl7v2.parts import Part, part, repetitions, text_of
+from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
 _NOT_FOR_URN = re.compile(r"[^A-Za-z0-9._-]+")
+_NOTHING = dict[int, Any]().get
+_MOST = 1000  # that are kept: a sender has a few dozen authorities and coding systems, but may write anything there
+
+
+class Remembered(dict[Any, str]):
+    """The URIs of what a sender calls its systems, each worked out once; "" for what names none."""
+
+    def __init__(self, work_out: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, name: Any) -> str:
+        uri = self._work_out(name)
+        if len(self) < _MOST:
+            self[name] = uri
+        return uri
 
 
 class Systems:
@@ -25,6 +41,7 @@ class Systems:
         self._authorities = authorities
         self._codes = codes
         self._content_id = content_id
+        self._uris = Remembered(self._uri)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         return {
@@ -36,17 +53,22 @@ class Systems:
 
     def authority(self, value: Any) -> str | None:
         """The system URI of an HD (chapter 2A.36) or of a namespace alone."""
-        return self._system(*(text_of(part(value, number)) for number in (1, 2, 3)))
+        if value.__class__ is str:
+            return self._uris[value, None, None] or None
+        said = value.part if isinstance(value, Parts) else _NOTHING
+        return self._uris[said(1), said(2), said(3)] or None
 
     def ei_authority(self, value: Any) -> str | None:
         """The system URI of an EI (chapter 2A.28), whose parts 2 to 4 are an HD."""
-        return self._system(*(text_of(part(value, number)) for number in (2, 3, 4)))
+        said = value.part if isinstance(value, Parts) else _NOTHING
+        return self._uris[said(2), said(3), said(4)] or None
 
-    def _system(self, namespace: str, universal: str, kind: str) -> str | None:
+    def _uri(self, hd: tuple[Part | None, ...]) -> str:
+        namespace, universal, kind = map(text_of, hd)
         for name in (namespace, universal):
             if name in self._authorities:
                 return self._authorities[name]
-            known = self._codes.find("authorities", name) if name else None
+            known = self._codes["authorities"].get(("", name)) if name else None
             if known:
                 return known["code"]
         if universal and (_OID.fullmatch(universal) or _UUID.fullmatch(universal)):
@@ -57,7 +79,7 @@ class Systems:
             return universal
         name = namespace or universal
         if not name:
-            return None
+            return ""
         if _OID.fullmatch(name):
             return f"urn:oid:{name}"
         kind = f"{kind}:" if kind and not namespace else ""
@@ -65,14 +87,16 @@ class Systems:
 
     def id(self, resource_type: Any, *parts: Any) -> str | None:
         """The id of a resource of this EHR, None when nothing identifies it (see docs/ids.md)."""
-        said = [text_of(part) for part in parts]
+        said = [part if part.__class__ is str else "" if part is None else str(part) for part in parts]
         return self._content_id(self._ehr, text_of(resource_type), *said) if any(said) else None
 
     def record_numbers(self, value: Any) -> list[Part]:
         """The identifiers of a field, first the one by which this EHR knows the patient: of an authority that the
         EHR's file names, typed MR; else one of these; else the first that is no national or legal number."""
         numbers = [one for one in repetitions(value) if part(one, 1) is not None]
-        ours = max(numbers, key=self._standing, default=None)
+        if len(numbers) < 2:
+            return numbers
+        ours = max(numbers, key=self._standing)
         return [*(one for one in numbers if one is ours), *(one for one in numbers if one is not ours)]
 
     def _standing(self, one: Part) -> int:

@@ -7,10 +7,11 @@ Fillers such as 00000000 or UNKNOWN are no times: they give None, never an error
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
-from functools import lru_cache
+from typing import NamedTuple
 
+_USUAL = re.compile(r"\d{8}(?:\d{4}(?:\d\d)?(?:[+-]\d{4})?)?", re.ASCII)
+_KNOWN = {8: 3, 12: 5, 14: 6, 17: 5, 19: 6}  # parts, by the length of a usual text
 _DTM = re.compile(
     r"(\d{4})(?:-?(\d\d)(?:-?(\d\d)(?:[T ]?(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,9}))?)?)?)?)?)?"
     r"\s*(?:(Z)|([+-])(\d\d):?(\d\d))?"
@@ -18,56 +19,68 @@ _DTM = re.compile(
 _TM = re.compile(r"(\d\d):?(\d\d)(?::?(\d\d)(\.\d{1,9})?)?(?:[+-]\d{4})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time as far as it is known. `parts` are year … second, as many as were given; `zone` None if none was said."""
+class Moment(NamedTuple):
+    """A time as far as it is known: when it begins (without zone if none was said), and how many of its parts, year to
+    second, were given. `fraction` are the digits behind the second."""
 
-    parts: tuple[int, ...]
+    start: datetime
+    known: int
     fraction: str = ""
-    zone: tzinfo | None = None
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The zone that was said."""
+        return self.start.tzinfo
 
     def aware(self, default: tzinfo) -> datetime:
         """The (start of the) moment; `default` is the zone for a moment that says none."""
-        year, month, day, hour, minute, second = (*self.parts, *(1, 1, 0, 0, 0)[len(self.parts) - 1 :])
-        microsecond = int(self.fraction[:6].ljust(6, "0")) if self.fraction else 0
-        return datetime(year, month, day, hour, minute, second, microsecond, self.zone or default)
+        return self.start if self.start.tzinfo else self.start.replace(tzinfo=default)
 
     def moved(self, length: timedelta) -> Moment:
         """The moment `length` later, as precise as this one. Raises OverflowError outside of the years 1 to 9999."""
-        later = self.aware(UTC) + length
-        parts = (later.year, later.month, later.day, later.hour, later.minute, later.second)
-        return replace(self, parts=parts[: len(self.parts)])
+        later = self.start + length
+        return self._replace(start=_start(list(later.timetuple()[: self.known]), later.microsecond, later.tzinfo))
 
     def date(self) -> str:
         """FHIR date: YYYY, YYYY-MM or YYYY-MM-DD, as written by the sender, in no zone."""
-        year, *rest = self.parts[:3]
-        return "-".join((f"{year:04}", *(f"{part:02}" for part in rest)))
+        return self.start.isoformat()[: 3 * min(self.known, 3) + 1]
 
     def date_time(self, default: tzinfo) -> str:
         """FHIR dateTime. FHIR has no hour without minutes, and inventing minutes would lie: such a one is its day."""
-        if len(self.parts) < 5:
+        start, known, fraction = self
+        if known < 5:
             return self.date()
-        return self._written(self.aware(default))
+        if fraction or start.tzinfo:
+            return self._written(default)
+        return start.replace(tzinfo=default).isoformat()[:25]  # a zone of 1880 has seconds, which FHIR has no room for
 
     def instant(self, default: tzinfo) -> str | None:
         """FHIR instant, None if the day or the time of day is not known; seconds are filled with zero."""
-        return self._written(self.aware(default)) if len(self.parts) >= 5 else None
+        return self.date_time(default) if self.known >= 5 else None
 
-    def _written(self, aware: datetime) -> str:
-        zone = aware.isoformat(timespec="seconds")[19:25]  # a zone of 1880 has seconds, which FHIR has no room for
+    def _written(self, default: tzinfo) -> str:
+        """With the fraction as it was sent, and Z if the sender said that it is UTC."""
+        written = self.aware(default).isoformat(timespec="seconds")
         fraction = f".{self.fraction}" if self.fraction else ""
-        return (
-            f"{aware:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + fraction + ("Z" if zone == "+00:00" and self.zone else zone)
-        )
+        zone = written[19:25]
+        return written[:19] + fraction + ("Z" if zone == "+00:00" and self.start.tzinfo else zone)
 
 
-@lru_cache(maxsize=256)  # a message says the same few times again and again
 def read(text: str) -> Moment | None:
     """The moment that a DTM, TS or DT says, None if it says none. ISO 8601 spellings are understood too.
 
     Zeros in place of month or day (19700000), a common filler, shorten the precision.
     """
-    found = _DTM.fullmatch(text.strip())
+    if _USUAL.fullmatch(text):
+        try:
+            return Moment(datetime.fromisoformat(f"{text[:8]}T{text[8:]}" if text[8:] else text), _KNOWN[len(text)])
+        except ValueError:
+            pass  # zeros, or no time
+    return _read(text.strip())
+
+
+def _read(text: str) -> Moment | None:
+    found = _DTM.fullmatch(text)
     if not found:
         return None
     *digits, fraction, utc, sign, hours, minutes = found.groups()
@@ -75,18 +88,21 @@ def read(text: str) -> Moment | None:
     for index in (1, 2):
         if len(parts) > index and parts[index] == 0:
             parts = parts[:index]
+    if not fraction or len(parts) < 6:
+        fraction = ""
     zone: tzinfo | None = UTC if utc else None
-    if sign:
-        offset = timedelta(hours=int(hours), minutes=int(minutes))
-        if offset >= timedelta(hours=24):
-            return None
-        zone = timezone(offset if sign == "+" else -offset)
-    moment = Moment(tuple(parts), (fraction or "") if len(parts) == 6 else "", zone)
     try:
-        moment.aware(UTC)
+        if sign:
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            zone = timezone(offset if sign == "+" else -offset)
+        return Moment(_start(parts, int(fraction[:6].ljust(6, "0")), zone), len(parts), fraction)
     except ValueError:
         return None
-    return moment
+
+
+def _start(parts: list[int], microsecond: int, zone: tzinfo | None) -> datetime:
+    year, month, day, hour, minute, second = parts + [1, 1, 0, 0, 0][len(parts) - 1 :]
+    return datetime(year, month, day, hour, minute, second, microsecond, zone)
 
 
 def read_time(text: str) -> str | None:

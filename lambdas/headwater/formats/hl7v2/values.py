@@ -18,7 +18,7 @@ _RANGE = re.compile(r"\(?\s*([+-]?\d*\.?\d+)\s*(?:-|to|–)\s*([+-]?\d*\.?\d+)\s
 
 
 def _moment(value: Any) -> times.Moment | None:
-    return times.read(text_of(value)) if value is not None else None
+    return None if value is None else times.read(value if value.__class__ is str else text_of(value))
 
 
 def _date(value: Any) -> str | None:
@@ -93,16 +93,17 @@ def _period(state: Any, value: Any, end: Any = None) -> dict[str, str] | None:
     if value is None and end is None:
         return None
     first, last, zone = _moment(value), _moment(end), zone_of(state)
-    if first and last:
-        known = min(len(first.parts), len(last.parts))
-        too_early = last.parts[:known] < first.parts[:known]
-        if known > 3 and zone:
-            too_early = last.aware(zone) < first.aware(zone)
-        last = None if too_early else last
     period = {"start": _in_zone(first, zone)} if first else {}
-    if last:
+    if last and not (first and _is_before(last, first, zone)):
         period["end"] = _in_zone(last, zone)
     return period or None
+
+
+def _is_before(one: times.Moment, other: times.Moment, zone: tzinfo | None) -> bool:
+    known = min(one.known, other.known)
+    if known > 3 and zone:
+        return one.aware(zone) < other.aware(zone)
+    return one.start.timetuple()[:known] < other.start.timetuple()[:known]
 
 
 def _samples(value: Any) -> dict[str, int | str] | None:
