@@ -71,22 +71,26 @@ class Town:
         self.follow = Follow(index=self.index, moves=self.moves, fhir=self.fhir, watch=self.watch, clock=self.clock)
         self.relink = Relink(links=Links(index=self.index, policy=POLICY), fhir=self.fhir)
 
-    def matched(self, ehr: str, human: int, *, results: int = 1, hour: int = 12) -> Matched:
+    def matched(self, ehr: str, human: int, *, results: int = 1, hour: int = 12, number: int = 0) -> Matched:
+        """`number` tells apart many strangers of one kind."""
         given_name, family, born = STRANGERS[human]
-        named = {"name": [{"family": family, "given": [given_name]}], "birthDate": born}
-        telecom = [{"system": "phone", "value": f"713-234-567{human}"}]
-        who = patient(ehr, human, 0) | named | {"telecom": telecom}
+        letters = f"{number:02d}".translate(str.maketrans("0123456789", "abcdefghij")) * 3 if number else ""
+        name = {"family": letters + family, "given": [given_name + letters]}
+        telecom = [{"system": "phone", "value": f"713-{234 + number}-567{human}"}]
+        who = patient(ehr, human + 100 * number, 0)
+        who |= {"name": [name], "birthDate": f"{int(born[:4]) + number}{born[4:]}", "telecom": telecom}
+        fact = f"{ehr}-{human}-{number}" if number else f"{ehr}-{human}"
         me = {"reference": f"Patient/{who['id']}"}
         observed = [
-            {"resourceType": "Observation", "id": f"{ehr}-{human}-{n}", "status": "final", "code": {"text": "x"},
+            {"resourceType": "Observation", "id": f"{fact}-{n}", "status": "final", "code": {"text": "x"},
              "subject": me}
             for n in range(results)
         ]  # fmt: skip
         covered = {
-            "resourceType": "Coverage", "id": f"{ehr}-{human}", "status": "active", "beneficiary": me, "payor": [me],
+            "resourceType": "Coverage", "id": fact, "status": "active", "beneficiary": me, "payor": [me],
         }  # fmt: skip
         doctor = {"resourceType": "Practitioner", "id": f"{ehr}-doctor"}
-        said = {"resourceType": "Provenance", "id": f"{ehr}-{human}-{hour}", "target": [me], "recorded": "2026",
+        said = {"resourceType": "Provenance", "id": f"{fact}-{hour}", "target": [me], "recorded": "2026",
                 "agent": [{"who": {"display": ehr}}]}  # fmt: skip
         told = (who, *observed, covered, doctor, said)
         return match(Converted("ADT_A08", told, NOON.replace(hour=hour)), ehr, self.index, POLICY)
@@ -307,6 +311,39 @@ def test_a_merge_costs_a_search_a_type_and_a_call_a_moved_resource(town: Town) -
     town.fhir.calls.clear()
     town.follow()
     assert not town.fhir.calls, "nothing is due: the store is not asked"
+
+
+def test_many_merges_cost_the_searches_of_one(town: Town) -> None:
+    pairs = [(town.arrive("north", 0, number=n), town.arrive("south", 2, number=n)) for n in range(20)]
+    for ana, walter in pairs:
+        town.relink.merge(ana, walter, STEWARD)
+    town.fhir.calls.clear()
+    assert town.follow() == 20
+    assert town.fhir.calls["search"] == 67
+    town.clock.move(SETTLED.total_seconds())
+    town.fhir.calls.clear()
+    assert town.follow() == 0
+    assert town.fhir.calls == {"read": 40, "search": 67}
+    assert set(town.facts().values()) == {walter for _, walter in pairs}
+
+
+def test_one_that_fails_holds_up_no_other(town: Town) -> None:
+    pairs = [(town.arrive("north", 0, number=n), town.arrive("south", 2, number=n)) for n in range(3)]
+    for ana, walter in pairs:
+        town.relink.merge(ana, walter, STEWARD)
+    update = town.fhir.update
+
+    def picky(resource: Resource) -> bool:
+        if resource["id"].startswith("north-0-1-"):
+            raise Quarantine("store.invalid")
+        return update(resource)
+
+    town.fhir.update = picky  # type: ignore[method-assign]
+    town.follow()
+    town.clock.move(SETTLED.total_seconds())
+    assert town.follow() == 1
+    assert [move.event.other for move in town.moves.list()] == [pairs[1][0]]
+    assert [bool(person.moving) for person in map(town.index.persons.get, pairs[0]) if person] == [False, False]
 
 
 def ends_of(kill_at: int, change: Callable[[Town, str, str], object]) -> tuple[object, ...]:
