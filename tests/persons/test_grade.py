@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from headwater.model import Grade, Person, SourceRecord, Traits, Verdict
-from headwater.persons.grade import calibrated, grade, grade_linked, grade_person, only_one, still_same
+from headwater.persons import grade as grading
+from headwater.persons.compare import Levels, compare
+from headwater.persons.grade import calibrated, cells, grade, grade_linked, grade_person, only_one, still_same
 from headwater.persons.policy import MatchingPolicy
-from headwater.persons.profile import profile_of
+from headwater.persons.profile import Profile, profile_of
 from tests.persons.conftest import person
 
 PHONE = {"phone": "7132345678"}
@@ -111,6 +113,28 @@ def test_one_record_that_contradicts_is_a_caution(policy: MatchingPolicy) -> Non
     unsure = grade_person(profile_of(person(), policy), known, policy)
     assert unsure.verdict is Verdict.POSSIBLE
     assert unsure.evidence[0] == "veto: another record of the person has another given name"
+
+
+def test_a_person_is_compared_once_for_each_record(policy: MatchingPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[Profile] = []
+
+    def counted(a: Profile, b: Profile, policy: MatchingPolicy) -> Levels:
+        compared.append(b)
+        return compare(a, b, policy)
+
+    monkeypatch.setattr(grading, "compare", counted)
+    grade_person(profile_of(person(**PHONE), policy), of(person(**PHONE), person(), person("Nathaniel Ruiz")), policy)
+    assert len(compared) == 3
+
+
+def test_levels_that_come_again_are_not_weighed_again(policy: MatchingPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Levels are few words and no values, so most candidates of a warm function have those of somebody before."""
+    weighed: list[Levels] = []
+    grading._graded.cache_clear()
+    monkeypatch.setattr(grading, "cells", lambda levels: weighed.append(levels) or cells(levels))
+    for given in ("Nathaniel", "Zebulon", "Orlando"):
+        grade_person(profile_of(person(f"{given} Wexcombe"), policy), of(person("Bartholomew Ruiz")), policy)
+    assert len(weighed) == 1
 
 
 def test_a_person_without_records_is_like_nobody(policy: MatchingPolicy) -> None:
