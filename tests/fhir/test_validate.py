@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headwater.fhir.references import references
 from headwater.fhir.validate import Issue, validate
 from tests.fhir.samples import SAMPLES, UCUM, VALID, broken, sample
 
@@ -251,6 +252,13 @@ def test_what_is_wrong_is_found_at_its_place_and_nothing_else(case: tuple[Any, .
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_are_valid(name: str) -> None:
     assert validate(sample(name)) == []
+
+
+@pytest.mark.parametrize("resource", [*SAMPLES.values(), *VALID.values()])
+def test_the_references_of_what_is_valid_are_found_on_the_way(resource: dict[str, Any]) -> None:
+    found: list[str] = []
+    assert validate(resource, found) == []
+    assert sorted(found) == sorted(references(resource))
 
 
 @pytest.mark.parametrize("name", VALID)

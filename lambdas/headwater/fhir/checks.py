@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from headwater.fhir import bundles, contained, tables, values
-from headwater.fhir.primitives import ATTRIBUTES, PRIMITIVES
+from headwater.fhir.primitives import ATTRIBUTES, PRIMITIVES, Predicate
 from headwater.fhir.tables import Element, Kind
 from headwater.fhir.values import Check, Fault, Faults, Scope
 
@@ -28,10 +28,10 @@ def check_resource(node: Any, scope: Scope) -> Faults | None:
         return [(".resourceType", "resource_type", "expected one of the resource types of FHIR R4")]
     own: Faults = []
     if "contained" in node:
-        scope = {**scope, **contained.scope_of(node)}
+        scope = scope._replace(local={**scope.local, **contained.scope_of(node)})
         own = contained.faults(node)
     elif kind == "Bundle":
-        scope = {**scope, **bundles.scope_of(node)}
+        scope = scope._replace(local={**scope.local, **bundles.scope_of(node)})
         own = bundles.faults(node)
     found = check_of_type(kind)(node, scope)
     return (found or []) + own if own else found
@@ -59,46 +59,60 @@ class _Shape:
         elements = tables.elements(type_name)
         self.type_name = type_name
         self.elements = {name: (element, kind) for element in elements for name, kind in element.json_names().items()}
-        self.members: dict[str, Check] = {}
+        self.members: dict[str, tuple[Predicate | None, Check]] = {}  # a primitive's predicate, or None
         self.extension = type_name == "Extension"
         self.resource = type_name in tables.resource_names()
         if self.resource:
-            self.members["resourceType"] = lambda _node, _scope: None
+            self.members["resourceType"] = None, lambda _node, _scope: None
         self.required = tuple(e.name for e in elements if e.required and not e.choice)
         self.choices = tuple(
             (e.name, frozenset(e.json_names()) | _shadows(e), e.required) for e in elements if e.choice
         )
         choices = {name: keys for name, keys, _ in self.choices}
         self.rules = values.compiled(tables.rules_of(type_name), "." not in type_name, choices)
+        self.demands = bool(self.required or self.choices or self.rules)
 
-    def member(self, name: str) -> Check | None:
-        if name not in self.elements:
-            return None
+    def learn(self, name: str) -> None:
+        """Make the check of an element. KeyError if the type has none of this name."""
         element, kind = self.elements[name]
         check = _check_of_kind(kind, name)
         path = f"{self.type_name}.{element.name}"
         if path not in tables.type_names():  # a nested type brings its rules itself
             check = values.with_rules(check, values.compiled(tables.rules(path), False, {}))
-        self.members[name] = values.list_of(check) if element.repeats else check
-        return self.members[name]
+        check = values.list_of(check) if element.repeats else check
+        self.members[name] = check.holds if isinstance(check, values.Primitive) else None, check
 
     def check(self, node: Any, scope: Scope) -> Faults | None:
-        if type(node) is not dict:
+        if node.__class__ is not dict:
             return [("", "structure", values.wrong_json(node, "expected an object"))]
         members = self.members
         faults: Faults = []
         shadows = False
         for name, value in node.items():
-            check = members.get(name) or self.member(name)
-            if check is None:
-                if name[:1] == "_" and name[1:] in self.elements:
+            try:
+                holds, check = members[name]
+            except KeyError:
+                if name in self.elements:
+                    self.learn(name)
+                    holds, check = members[name]
+                elif name[:1] == "_" and name[1:] in self.elements:
                     shadows = True
+                    continue
                 else:
                     faults.append(self.unknown(name))
-            elif found := check(value, scope):
+                    continue
+            if holds is not None and holds(value):
+                continue
+            if found := check(value, scope):
                 faults += [(f".{name}{path}", code, message) for path, code, message in found]
         if shadows:
             faults = self.check_shadows(node, scope, faults)
+        if self.demands or not node or "id" in node:
+            self.check_whole(node, faults)
+        return faults
+
+    def check_whole(self, node: dict[str, Any], faults: Faults) -> None:
+        """What is demanded of the object as a whole."""
         for name in self.required:
             if name not in node and f"_{name}" not in node:
                 faults.append((f".{name}", "required", "this element is required"))
@@ -108,7 +122,6 @@ class _Shape:
             self.check_choices(node, faults)
         if self.rules:
             faults += values.broken(self.rules, node)
-        return faults
 
     def check_choices(self, node: dict[str, Any], faults: Faults) -> None:
         for name, keys, required in self.choices:
@@ -178,7 +191,7 @@ def _check_of_kind(kind: Kind, name: str) -> Check:
     if kind.name in _CODED and kind.arguments:
         return values.bound(kind.name, kind.arguments[0], check_of_type)
     if expected := PRIMITIVES.get(kind.name) or ATTRIBUTES.get(kind.name):
-        return values.primitive(*expected)
+        return values.Primitive(*expected)
     if kind.name == "Resource":
         return _check_contained if name == "contained" else check_resource
     if kind.name == "Reference":

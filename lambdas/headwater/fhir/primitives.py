@@ -42,7 +42,7 @@ def is_boolean(value: Any) -> bool:
 
 
 def is_string(value: Any) -> bool:
-    if type(value) is not str or not value or value.isspace() or len(value) > _MEGABYTE:
+    if value.__class__ is not str or not value.strip() or len(value) > _MEGABYTE:
         return False
     return value.isprintable() or _CONTROLS.search(value) is None
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from headwater.fhir import tables
 from headwater.fhir.checks import check_resource
+from headwater.fhir.values import Scope
 from headwater.model import Resource
 
 
@@ -30,15 +31,18 @@ class Issue:
         return f"{self.path}: {self.message} ({self.code})"
 
 
-def validate(resource: Resource) -> list[Issue]:
-    """Every fault of the resource, an object's own after those of its elements; empty when it is valid.
+def validate(resource: Resource, found: list[str] | None = None) -> list[Issue]:
+    """Every fault of the resource, an object's own after those of its elements; empty when it is valid. Then `found`,
+    if given, has all its literal references (`references`).
 
     Takes any parsed JSON and never raises. Numbers may be int, float or Decimal: that decimals keep their
     precision is up to whoever parsed them.
     """
-    root = tables.resource_name(resource) or "Resource"
     try:
-        faults = check_resource(resource, {})
+        faults = check_resource(resource, Scope({}, [] if found is None else found))
     except RecursionError:
-        return [Issue(root, "depth", "expected fewer levels of nesting")]
-    return [Issue(root + path, code, message) for path, code, message in faults or ()]
+        faults = [("", "depth", "expected fewer levels of nesting")]
+    if not faults:
+        return []
+    root = tables.resource_name(resource) or "Resource"
+    return [Issue(root + path, code, message) for path, code, message in faults]

@@ -6,29 +6,44 @@ A check gives nothing (None or an empty list) for what is valid, and faults othe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater.fhir import fhirpath, tables
 from headwater.fhir.collections import Choices
 from headwater.fhir.narrative import narrative_problem
-from headwater.fhir.primitives import PRIMITIVES, SYNTAXES, Predicate
+from headwater.fhir.primitives import PRIMITIVES, SYNTAXES, Predicate, is_string
 from headwater.fhir.references import reference_problem
 
 # Path relative to what was checked, code, message.
 Fault = tuple[str, str, str]
 Faults = list[Fault]
-# What local references point to: `#id` of a contained resource, `fullUrl` of a Bundle's entry → resource type.
-Scope = Mapping[str, str]
+
+
+class Scope(NamedTuple):
+    """What is known around a value: what local references point to (`#id` of a contained resource, `fullUrl` of a
+    Bundle's entry → resource type); and where each reference is put that is found."""
+
+    local: Mapping[str, str]
+    found: list[str]
+
+
 Check = Callable[[Any, Scope], Faults | None]
 
 SHOWN = 30  # fewer alternatives than this are listed in a message
 
 
-def primitive(predicate: Predicate, expected: str, code: str = "value") -> Check:
-    def check(value: Any, _scope: Scope) -> Faults | None:
-        return None if predicate(value) else [_value_fault(value, expected, code)]
+class Primitive:
+    """The check of a primitive value; `holds` alone says whether it is valid."""
 
-    return check
+    __slots__ = ("code", "expected", "holds")
+
+    def __init__(self, holds: Predicate, expected: str, code: str = "value") -> None:
+        self.holds = holds
+        self.expected = expected
+        self.code = code
+
+    def __call__(self, value: Any, _scope: Scope) -> Faults | None:
+        return None if self.holds(value) else [_value_fault(value, self.expected, self.code)]
 
 
 def _value_fault(value: Any, expected: str, code: str) -> Fault:
@@ -51,9 +66,10 @@ def list_of(item: Check) -> Check:
             return [("", "cardinality", wrong_json(values, "expected a list"))]
         if not values:
             return [("", "empty", "expected at least one item: empty lists are not allowed")]
-        faults: Faults = []
+        faults: Faults | None = None
         for index, value in enumerate(values):
             if found := item(value, scope):
+                faults = faults or []
                 faults += [(f"[{index}]{path}", code, message) for path, code, message in found]
         return faults
 
@@ -66,14 +82,18 @@ def narrative(value: Any, _scope: Scope) -> Faults | None:
 
 
 def reference(targets: frozenset[str], whole: Check) -> Check:
-    """`whole` checks the Reference as a data type."""
+    """`whole` checks the Reference as a data type: most have nothing but a literal `reference`, which is a string."""
 
     def check(node: Any, scope: Scope) -> Faults | None:
-        faults = whole(node, scope)
         reference = node.get("reference") if type(node) is dict else None
-        if type(reference) is str and (problem := reference_problem(reference, targets, scope)):
-            return [*(faults or ()), (".reference", *problem)]
-        return faults
+        if type(reference) is not str:
+            return whole(node, scope)
+        scope.found.append(reference)
+        problem = reference_problem(reference, targets, scope.local)
+        if not problem and len(node) == 1:
+            return None if is_string(reference) else whole(node, scope)
+        faults = whole(node, scope)
+        return [*(faults or ()), (".reference", *problem)] if problem else faults
 
     return check
 
@@ -86,12 +106,12 @@ def bound(type_name: str, value_set: str, check_of_type: Callable[[str], Check])
     systems = tables.codes(value_set)
     if not systems:
         if type_name == "code":
-            return primitive(*SYNTAXES.get(value_set, PRIMITIVES["code"]))
+            return Primitive(*SYNTAXES.get(value_set, PRIMITIVES["code"]))
         return check_of_type(type_name)
     expected = _expected(value_set, systems)
     if type_name == "code":
         members = frozenset().union(*systems.values())
-        return primitive(lambda value: type(value) is str and value in members, expected, "code")
+        return Primitive(lambda value: type(value) is str and value in members, expected, "code")
     whole = check_of_type(type_name)
 
     def check(node: Any, scope: Scope) -> Faults | None:

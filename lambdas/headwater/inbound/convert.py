@@ -8,7 +8,7 @@ is valid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
@@ -81,8 +81,7 @@ def check(resources: Sequence[Resource], places: Mapping[str, str] = MappingProx
     Quarantine with the first fault; `places` say where in the message the `patient` and the patient's `identity` should
     be."""
     _check_patient(resources, places)
-    _check_references(resources)
-    _check_valid(resources)
+    _check_each(resources)
 
 
 class _Built(NamedTuple):
@@ -213,17 +212,20 @@ def _check_patient(resources: Sequence[Resource], places: Mapping[str, str]) -> 
         raise Quarantine("convert.patient_unidentified", place=place, hint="there is no identifier of the patient")
 
 
-def _check_references(resources: Sequence[Resource]) -> None:
-    known = {f"{one['resourceType']}/{one.get('id', '')}" for one in resources}
-    for resource in resources:
-        for reference in references(resource):
-            if reference not in known and not reference.startswith(("#", "http:", "https:", "urn:")):
-                place = str(resource["resourceType"])
-                raise Quarantine("convert.reference_dangling", place=place, hint="it refers to what is not there")
-
-
-def _check_valid(resources: Sequence[Resource]) -> None:
-    issues = [issue for resource in resources for issue in validate(resource)]
+def _check_each(resources: Sequence[Resource]) -> None:
+    """Every reference resolved, then everything valid; validation finds the references of what is valid."""
+    found: list[list[str]] = [[] for _ in resources]
+    issues = [issue for resource, its in zip(resources, found, strict=True) for issue in validate(resource, its)]
+    _check_references(resources, map(references, resources) if issues else found)
     if issues:
         more = f"; and {len(issues) - 1} more" if len(issues) > 1 else ""
         raise Quarantine("convert.invalid", place=issues[0].path, hint=f"{issues[0].message}{more}")
+
+
+def _check_references(resources: Sequence[Resource], found: Iterable[Iterable[str]]) -> None:
+    known = {f"{one['resourceType']}/{one.get('id', '')}" for one in resources}
+    for resource, its in zip(resources, found, strict=True):
+        for reference in its:
+            if reference not in known and not reference.startswith(("#", "http:", "https:", "urn:")):
+                place = str(resource["resourceType"])
+                raise Quarantine("convert.reference_dangling", place=place, hint="it refers to what is not there")
