@@ -20,8 +20,8 @@ NUMBERS = 100  # what a part is numbered with is less
 
 
 class Numbered:
-    """What a format gives to templates that ask for parts by number, `.5`: `part(5)` is that part, None if it is not
-    there or says nothing. Templates ask so often that it had better be a method of a dict."""
+    """What a format gives to templates that ask for parts by number, `.5`: `part(5)` is that part, what is false if it
+    is not there or says nothing. Templates ask so often that it had better be a method of a list or dict."""
 
     __slots__ = ("part",)
 
@@ -31,7 +31,7 @@ class Numbered:
     def lookup(self, name: str | int) -> Any:
         """The part of that number; None if it is no number."""
         number = name if isinstance(name, int) else int(name) if name.isascii() and name.isdigit() else 0
-        return self.part(number) if 0 < number < NUMBERS else None
+        return self.part(number) or None if 0 < number < NUMBERS else None
 
     def each(self) -> Sequence[Any]:
         """What a loop goes through."""

@@ -125,15 +125,9 @@ class Codings:
         said, found = value.part, []
         for at, version_at in _TRIPLETS:
             code = said(at)
-            if code is not None:
-                display, system, version = said(at + 1), said(at + 2), said(version_at)
-                triplet = (
-                    " ".join(str(code).split()),
-                    "" if display is None else str(display),
-                    "" if system is None else self._systems[str(system)],
-                    "" if version is None else str(version),
-                )
-                found.append(triplet)
+            if code:
+                system = self._systems[str(said(at + 2))]
+                found.append((" ".join(str(code).split()), str(said(at + 1)), system, str(said(version_at))))
         return found
 
     def _system(self, name: str) -> str:

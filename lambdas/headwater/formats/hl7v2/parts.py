@@ -16,6 +16,7 @@ from headwater.formats.hl7v2.escapes import unescape
 from headwater.model import NUMBERS, Numbered
 
 NULL = '""'
+_NOT_SENT = [""] * NUMBERS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ class Parts(Numbered):
 
     __slots__ = ("encoding", "parts", "raw")
 
-    def __init__(self, raw: str, parts: dict[int, Part], encoding: Encoding) -> None:
+    def __init__(self, raw: str, parts: Sequence[Part], encoding: Encoding) -> None:
         self.raw = raw
         self.parts = parts
-        self.part = parts.get
+        self.part = ["", *parts, *_NOT_SENT].__getitem__
         self.encoding = encoding
 
     @property
@@ -69,7 +70,7 @@ class Parts(Numbered):
         return self.text if name == "text" else super().lookup(name)
 
     def __str__(self) -> str:
-        return str(next(iter(self.parts.values())))
+        return str(next(filter(None, self.parts)))
 
     def __eq__(self, other: object) -> bool:
         return str(self) == other if isinstance(other, str) else self is other
@@ -85,7 +86,7 @@ class Repetitions(Parts):
 
     def __init__(self, raw: str, repetitions: Sequence[Part], encoding: Encoding) -> None:
         first = repetitions[0]
-        super().__init__(raw, first.parts if isinstance(first, Parts) else {1: first}, encoding)
+        super().__init__(raw, first.parts if isinstance(first, Parts) else [first], encoding)
         self.repetitions = repetitions
 
     @property
@@ -99,9 +100,6 @@ class Repetitions(Parts):
 
 
 Part = str | Parts
-
-
-_NOT_SENT = [""] * NUMBERS
 
 
 class _Fields(dict[int, "Part | None"]):
@@ -148,7 +146,7 @@ class Segment(Numbered):
         return [
             number
             for number, raw in enumerate(self.raws)
-            if raw and number and number not in fields and _field(raw, encoding) is not None
+            if raw and number and number not in fields and _field(raw, encoding)
         ]
 
     def nulls(self) -> Iterator[int]:
@@ -168,41 +166,37 @@ def _field(raw: str, encoding: Encoding) -> Part | None:
 
 
 def _repetition(raw: str, encoding: Encoding) -> Part | None:
-    plain = not encoding.inner.search(raw)
-    if plain and encoding.component not in raw:
-        text = raw.rstrip()
-        if not text or not text[0].isspace():
-            return text or None
-        return Parts(raw, {1: text.lstrip()}, encoding)
-    found: dict[int, Part]
-    if plain:
-        found = _texts(raw, encoding.component)
-    else:
-        found = {
-            number: part
-            for number, one in enumerate(raw.split(encoding.component), 1)
-            if one and (part := one if one.isalnum() else _component(one, encoding)) is not None
-        }
-    if len(found) == 1 and found.get(1).__class__ is str and found[1] == (whole := encoding.text(raw).rstrip()):
-        return whole
-    return Parts(raw, found, encoding) if found else None
+    mark, plain = encoding.component, not encoding.inner.search(raw)
+    if mark not in raw:
+        return _single(raw, encoding) if plain else _lone(raw, encoding)
+    ones = raw.split(mark)
+    parts = [*map(str.strip, ones)] if plain else [one if one.isalnum() else _component(one, encoding) for one in ones]
+    return Parts(raw, parts, encoding) if any(parts) else None
 
 
-def _component(raw: str, encoding: Encoding) -> Part | None:
+def _single(raw: str, encoding: Encoding) -> Part | None:
+    """A repetition without components and escapes; blanks before a text are its own, but no component's."""
+    text = raw.rstrip()
+    if not text or not text[0].isspace():
+        return text or None
+    return Parts(raw, [text.lstrip()], encoding)
+
+
+def _lone(raw: str, encoding: Encoding) -> Part | None:
+    """A repetition that is one component, with escapes or subcomponents."""
+    part = _component(raw, encoding)
+    if not part or part == encoding.text(raw).rstrip():
+        return part or None
+    return Parts(raw, [part], encoding)
+
+
+def _component(raw: str, encoding: Encoding) -> Part:
     mark = encoding.subcomponent
     if not mark or mark not in raw:
-        return encoding.text(raw).strip() or None
-    if encoding.odd.search(raw):
-        parts = enumerate(raw.split(mark), 1)
-        texts: dict[int, Part] = {number: text for number, one in parts if (text := encoding.text(one).strip())}
-    else:
-        texts = _texts(raw, mark)
-    return Parts(raw, texts, encoding) if texts else None
-
-
-def _texts(raw: str, mark: str) -> dict[int, Part]:
-    """Parts without escapes and nulls by number, the empty ones left out."""
-    return {number: text for number, one in enumerate(raw.split(mark), 1) if (text := one.strip())}
+        return encoding.text(raw).strip()
+    texts = map(encoding.text, raw.split(mark)) if encoding.odd.search(raw) else raw.split(mark)
+    parts = [*map(str.strip, texts)]
+    return Parts(raw, parts, encoding) if any(parts) else ""
 
 
 def repetitions(value: object) -> Sequence[Part]:
@@ -215,8 +209,7 @@ def repetitions(value: object) -> Sequence[Part]:
 def part(value: object, number: int) -> Part | None:
     """A part by its number from 1; a text is its own first part."""
     if isinstance(value, Numbered):
-        found: Part | None = value.part(number)
-        return found
+        return value.part(number) or None
     return value if number == 1 and isinstance(value, str) else None
 
 

@@ -116,8 +116,7 @@ def _samples(value: Any) -> dict[str, int | str] | None:
 
 
 def _numbers(channel: Part) -> list[str]:
-    last = max(channel.parts) if isinstance(channel, Parts) else 1
-    found = [quantity(part(channel, number)) for number in range(1, last + 1)]
+    found = [quantity(one) for one in (channel.parts if isinstance(channel, Parts) else [channel])]
     return [number["value"] if number else "E" for number in found]
 
 
