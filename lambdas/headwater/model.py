@@ -132,7 +132,8 @@ class Converted:
     (`ADT_A01`); `unread` names the input that no template read (`OBX-17`); `message_id` and `sent_at` are the number
     and the time that the sender gave the message (MSH-10, MSH-7), if it has such; `unmapped` are codes without mapping.
     `said` has, by type, the members that a later message may leave out, and whether this one speaks of them
-    (`fhir.unsaid`); a type that is not there is told of as a whole.
+    (`fhir.unsaid`); a type that is not there is told of as a whole. `deleted` are members of the Patient that the
+    message says are none (HL7 v2 `""`).
     """
 
     kind: str
@@ -143,6 +144,7 @@ class Converted:
     sent_at: datetime | None = None
     unmapped: tuple[Unmapped, ...] = ()
     said: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from tests.fakes_persons import InMemoryPersonIndex
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 EHRS, ENGINE_FOR, POLICY = load(MAPPINGS), engine_for(MAPPINGS), load_policy(MAPPINGS)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-PID = "PID|1||4711^^^EPI^MR||Ravenscroft^Imogen||19840217|F"
+PID = "PID|1||4711^^^EPI^MR||Ravenscroft^Imogen||"  # and PID-7, PID-8 …
 ATTENDING, REFERRING, CONSULTING = (
     "1001^Okafor^Ngozi^^^^^^NPI",
     "1002^Lindqvist^Per^^^^^^NPI",
@@ -53,11 +53,21 @@ class Ward:
 
         self.fhir.read = counted  # type: ignore[method-assign]
 
-    def take(self, event: str, *segments: str, hour: int | None = None) -> Resource:
+    def patient(self) -> Resource:
+        (patient,) = [one for one in self.fhir.resources.values() if one["resourceType"] == "Patient"]
+        return patient
+
+    def take(
+        self, event: str, *segments: str, hour: int | None = None, pid: str = "|F", born: str = "19840217"
+    ) -> Resource:
         """The Encounter as it is stored after one more message."""
         self.hour = self.hour + 1 if hour is None else hour
         at = f"{NOON + timedelta(hours=self.hour):%Y%m%d%H%M%S}"
-        head = (f"MSH|^~\\&|EPIC|HOSP|HW|HW|{at}||ADT^{event}|{event}{at}|P|2.5.1", f"EVN|{event}|{at}", PID)
+        head = (
+            f"MSH|^~\\&|EPIC|HOSP|HW|HW|{at}||ADT^{event}|{event}{at}|P|2.5.1",
+            f"EVN|{event}|{at}",
+            f"{PID}{born}{pid}",
+        )
         body = "\r".join((*head, *segments)) + "\r"
         envelope = Envelope(f"epic/{at}", "epic", "x-application/hl7-v2+er7", body.encode(), "")
         converted = convert(envelope, EHRS["epic"], ENGINE_FOR(EHRS["epic"]))
@@ -159,6 +169,32 @@ def test_a_visit_of_which_little_was_ever_said_is_never_read(ward: Ward) -> None
     ward.take("A01", pv1("W^101^1"))
     ward.take("A02", pv1("S^204^2"))
     assert ward.reads == 0
+
+
+def test_an_explicit_null_deletes_of_a_person_what_it_names_and_nothing_else(ward: Ward) -> None:
+    born, address = "19840217", "2208 Larkspur Ave^^Dayton^OH^45402"
+    ids = "||||||219384471"  # PID-19
+    ward.take(
+        "A01", pv1("W^1"), pid=f"|F|||{address}||^PRN^PH^^1^937^5550142|^WPN^PH^^1^937^5550199{ids[1:]}", born=born
+    )
+    full = ward.patient()
+    assert {one["use"] for one in full["telecom"]} == {"home", "work"}
+    assert "219384471" in {one["value"].replace("-", "") for one in full["identifier"]}
+    silent = ward.take("A08", pv1("W^1"), born=born)
+    assert ward.patient()["telecom"] == full["telecom"], silent["id"]
+    ward.take("A08", pv1("W^1"), pid='|F|||""||""||||||""', born=born)
+    left = ward.patient()
+    assert [one["use"] for one in left["telecom"]] == ["work"]
+    assert "219384471" not in {one["value"].replace("-", "") for one in left["identifier"]}
+    assert "address" not in left
+    assert left["birthDate"] == full["birthDate"]
+
+
+def test_a_death_that_was_none_is_taken_back(ward: Ward) -> None:
+    ward.take("A01", pv1("W^1"), pid="|F" + "|" * 21 + "20261120|Y")
+    assert ward.patient()["deceasedDateTime"]
+    ward.take("A08", pv1("W^1"), pid="|F" + "|" * 21 + '""|""')
+    assert not {"deceasedDateTime", "deceasedBoolean"} & ward.patient().keys()
 
 
 def test_the_policy_names_members_and_parts_that_there_are() -> None:

@@ -3,14 +3,15 @@ there, change nothing; a field of `""` deletes). A later message of the same vis
 what it says; here the rest is taken over from the version that is stored.
 
 Which part of a message speaks of which member is data, a TOML table per resource type: `diagnosis = ["DG1"]`. A member
-is an element, one within it (`period.start`), or the entries of a list that have a type (`participant[ATND]`; `[*]` are
-the entries of all types that are not named).
+is an element, one within it (`period.start`), or the entries of a list that have a type or use (`participant[ATND]`,
+`telecom[home]`; `[*]` are the entries of all types that are not named). Of a Patient, whom `match` keeps as each record
+has it, only what is deleted is looked for.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from headwater.model import Resource
@@ -31,6 +32,25 @@ def said(policy: Policy, speaks_of: Callable[[str], bool]) -> dict[str, dict[str
     }
 
 
+def deleted(
+    members: Mapping[str, list[str]], speaks_of: Callable[[str], bool], deletes: Callable[[str], bool]
+) -> frozenset[str]:
+    """The members that a message deletes: some part says so, and none says otherwise."""
+    spoken = {member: [place for place in places if speaks_of(place)] for member, places in members.items()}
+    return frozenset(member for member, places in spoken.items() if places and all(map(deletes, places)))
+
+
+def without(resource: Resource, members: Collection[str]) -> Resource:
+    """The resource without these members; what is given is left as it is."""
+    for member in members:
+        path, listed, _ = member.partition("[")
+        gone = _get(resource, member, members) if listed else [*_listed(resource.get(path))]
+        left = [one for one in _listed(resource.get(path)) if one not in gone]
+        rest = {name: value for name, value in resource.items() if name != path}
+        resource = {**rest, path: left} if left else rest
+    return resource
+
+
 def members_of(resource: Resource, members: Mapping[str, object]) -> frozenset[str]:
     """Those of the members that the resource has. Names of elements and codes of types; no values."""
     return frozenset(member for member in members if _get(resource, member, members))
@@ -45,7 +65,11 @@ def completed(resource: Resource, stored: Resource, said: Mapping[str, bool]) ->
     return whole
 
 
-def _get(resource: Resource, member: str, members: Mapping[str, object]) -> Any:
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _get(resource: Resource, member: str, members: Collection[str]) -> Any:
     path, listed, kind = member.rstrip("]").partition("[")
     found: Any = resource
     for name in path.split("."):
@@ -57,8 +81,8 @@ def _get(resource: Resource, member: str, members: Mapping[str, object]) -> Any:
 
 
 def _is_of(kind: str, path: str, entry: Resource, named: set[str]) -> bool:
-    types = entry.get("type", ())
-    codes = [coding.get("code") for one in types for coding in one.get("coding", ())]
+    codes = [coding.get("code") for one in _listed(entry.get("type")) for coding in one.get("coding", ())]
+    codes += [entry["use"]] if "use" in entry else []
     return not any(f"{path}[{code}]" in named for code in codes) if kind == "*" else kind in codes
 
 

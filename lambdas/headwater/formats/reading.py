@@ -65,8 +65,8 @@ class Reading:
     each with the `fullUrl` it had in its Bundle. `event_time` is None if only the template can tell; `about_patient` is
     False if there is surely nobody. `places` say in errors where `template`, `patient`, `identity` and `time` are to be
     looked for. `unread` is asked after rendering. `message_id` and `sent_at` are the sender's number and time of it.
-    `speaks_of` says of a part (`DG1`, `PV1-7`) whether the message speaks of it; None where what a message leaves out
-    is not there.
+    `speaks_of` says of a part (`DG1`, `PV1-7`) whether the message speaks of it, `deletes` whether it says that there
+    is none; None where what a message leaves out is not there.
     """
 
     kind: str
@@ -80,6 +80,7 @@ class Reading:
     message_id: str = ""
     sent_at: datetime | None = None
     speaks_of: Callable[[str], bool] | None = None
+    deletes: Callable[[str], bool] | None = None
 
     def place(self, of: str) -> str:
         return self.places.get(of, self.template or self.kind)

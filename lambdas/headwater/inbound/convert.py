@@ -118,7 +118,7 @@ def _whole(built: _Built, reading: Reading, envelope: Envelope, engine: Engine) 
     ours = [one for one in resources if one["resourceType"] == "Provenance" and "target" not in one]
     others = [one for one in resources if one not in ours] if ours else resources
     provenance = _provenance(others, ours[0] if ours else {}, envelope, engine, built.event_time)
-    told = built.unread, reading.message_id, reading.sent_at, built.unmapped, _said(reading, others, engine)
+    told = built.unread, reading.message_id, reading.sent_at, built.unmapped, *_said(reading, others, engine)
     return Converted(reading.kind, (*others, provenance), built.event_time, *told)
 
 
@@ -138,13 +138,17 @@ def _rendered(reading: Reading, ehr: Ehr, engine: Engine, lifting: Lifting) -> R
     return dict(built)
 
 
-def _said(reading: Reading, resources: Sequence[Resource], engine: Engine) -> dict[str, dict[str, bool]]:
-    """Of what a later message may leave out, what this one speaks of; nothing, where a format leaves nothing out."""
-    if reading.speaks_of is None:
-        return {}
+def _said(
+    reading: Reading, resources: Sequence[Resource], engine: Engine
+) -> tuple[dict[str, dict[str, bool]], frozenset[str]]:
+    """Of what a later message may leave out, what this one speaks of, and what of the Patient it deletes; nothing,
+    where a format leaves nothing out."""
+    if reading.speaks_of is None or reading.deletes is None:
+        return {}, frozenset()
     policy = _unsaid(engine.folders, reading.template.partition("/")[0])
-    made = {one["resourceType"] for one in resources}
-    return unsaid.said({kind: policy[kind] for kind in policy.keys() & made}, reading.speaks_of)
+    made = {one["resourceType"] for one in resources} - {"Patient"}
+    said = unsaid.said({kind: policy[kind] for kind in policy.keys() & made}, reading.speaks_of)
+    return said, unsaid.deleted(policy.get("Patient", {}), reading.speaks_of, reading.deletes)
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from headwater.formats.hl7v2 import times
-from headwater.formats.hl7v2.parts import Encoding, Segment, part, text_of
+from headwater.formats.hl7v2.parts import NULL, Encoding, Segment, part, text_of
 
 # Versions, acknowledgement modes, character set, set ids (chapter 2.15.9; the first field of most segments).
 _ABOUT_THE_MESSAGE = frozenset(
@@ -184,6 +184,12 @@ class Message(Group):
         name, _, number = place.partition("-")
         segment = self.lookup(name)
         return isinstance(segment, Segment) and (not number or any(segment.raws[int(number) : int(number) + 1]))
+
+    def deletes(self, place: str) -> bool:
+        """Whether the field (`PID-19`) of the first segment of its name is the explicit null."""
+        name, _, number = place.partition("-")
+        segment = self.lookup(name)
+        return isinstance(segment, Segment) and segment.raws[int(number) : int(number) + 1] == [NULL]
 
     def nulls(self) -> tuple[str, ...]:
         """`PID-19` for each field that holds the explicit null, each once, in order."""

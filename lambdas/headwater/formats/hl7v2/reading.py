@@ -37,4 +37,5 @@ def read(body: bytes, feed: Feed) -> Reading:
         message_id=message.control_id,
         sent_at=message.sent_at,
         speaks_of=message.speaks_of,
+        deletes=message.deletes,
     )

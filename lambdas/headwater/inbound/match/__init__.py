@@ -42,7 +42,7 @@ def match(
     message about the same person was faster, Quarantine('match.not_one_patient') when the conversion is at fault.
     """
     record = record_of(converted, ehr_id, policy)
-    person = _person(record, index, policy, empi)
+    person = _person(record, converted.deleted, index, policy, empi)
     merged = merged_by_ehr(converted, record, person, index, policy)
     return Matched(
         person_id=merged.person.id,
@@ -54,7 +54,9 @@ def match(
     )
 
 
-def _person(record: SourceRecord, index: PersonIndex, policy: MatchingPolicy, empi: Empi | None) -> Person:
+def _person(
+    record: SourceRecord, deleted: frozenset[str], index: PersonIndex, policy: MatchingPolicy, empi: Empi | None
+) -> Person:
     profile = profile_of(record.traits, policy)
     keys, lookups = profile_keys(profile, policy), lookup_keys(profile, policy)
     if len(lookups) > _MOST_KEYS:
@@ -64,7 +66,7 @@ def _person(record: SourceRecord, index: PersonIndex, policy: MatchingPolicy, em
     if named:
         return named
     if seen.known:
-        return news_of_known(record, seen.known, seen, keys, index, policy)
+        return news_of_known(record, seen.known, seen, keys, index, policy, deleted)
     person = first_seen(record, profile, seen, policy)
     index.save(person, record_key=record.key, keys=keys, seen=seen)
     return person
