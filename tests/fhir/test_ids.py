@@ -6,7 +6,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.fhir.ids import NAMESPACE, content_id
+from headwater.fhir.ids import NAMESPACE, content_id, content_ids
 
 PARTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4)
 
@@ -23,6 +23,11 @@ def test_parts_do_not_run_into_each_other() -> None:
     assert (
         len({content_id("ab", "c"), content_id("a", "bc"), content_id("abc"), content_id("abc", ""), content_id()}) == 5
     )
+
+
+@given(PARTS, PARTS)
+def test_what_begins_the_same_is_hashed_once_for_the_same_ids(first: list[str], others: list[str]) -> None:
+    assert content_ids(*first)(*(part or None for part in others)) == content_id(*first, *others)
 
 
 @given(PARTS, PARTS)

@@ -41,7 +41,7 @@ def template_folders(mappings: Path, ehr: Ehr) -> tuple[Path, ...]:
 
 
 def _engine(mappings: Path, ehr: Ehr, cache: Path | None) -> Engine:
-    from headwater.fhir.ids import content_id
+    from headwater.fhir.ids import content_ids
     from headwater.formats.codes import CodeMaps
     from headwater.formats.filters import filters
     from headwater.templates.engine import Engine
@@ -50,7 +50,7 @@ def _engine(mappings: Path, ehr: Ehr, cache: Path | None) -> Engine:
     codes = CodeMaps([*(folder / "codes" for folder in own), mappings / "base" / "codes"])
     return Engine(
         template_folders(mappings, ehr),
-        filters=filters(ehr, codes, content_id),
+        filters=filters(ehr, codes, content_ids),
         version=_digest([*own, mappings / "base"]),
         cache=cache,
         unmapped=codes.wanted,

@@ -7,6 +7,7 @@ by hand because `uuid.uuid5` costs three times as much and this runs for every r
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 # uuid5(NAMESPACE_URL, "urn:headwater:content-id"). Changing it changes every id in every store: never.
 NAMESPACE = bytes.fromhex("9d86c6a2c72a5c6ca174bb31357a150c")
@@ -22,9 +23,25 @@ def content_id(*parts: str) -> str:
     Each part goes in with its length before it, so that ("ab", "c") and ("a", "bc") differ whatever they contain.
     Equals `uuid.uuid5(NAMESPACE, "2:ab1:c")`. Raises UnicodeEncodeError for lone surrogates.
     """
-    sha1, said = _SEEDED.copy(), ""
-    for part in parts:
-        said = f"{said}{len(part)}:{part}"
-    sha1.update(said.encode())
-    digest = sha1.hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+    return _any(*parts)
+
+
+def content_ids(*first: str) -> Callable[..., str]:
+    """`content_id` for parts that all begin with the same ones (an EHR, a resource type), which are hashed once. The
+    others may be anything that prints; None prints as nothing."""
+    begun = _SEEDED.copy()
+    begun.update("".join(f"{len(part)}:{part}" for part in first).encode())
+
+    def made(*parts: object) -> str:
+        sha1, said = begun.copy(), ""
+        for part in parts:
+            text = "" if part is None else str(part)
+            said = f"{said}{len(text)}:{text}"
+        sha1.update(said.encode())
+        digest = sha1.hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+
+    return made
+
+
+_any = content_ids()

@@ -14,6 +14,7 @@ from headwater.formats.codes import CodeMaps
 from headwater.formats.hl7v2 import filters as hl7v2
 from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.filters import Sender
+from headwater.formats.hl7v2.systems import ContentIds
 from headwater.formats.tree import Node, Nodes, plain
 
 
@@ -91,12 +92,12 @@ def _text(value: Any) -> str:
 PLAIN_FILTERS: Mapping[str, Callable[..., Any]] = {"data": plain, "pairs": pairs}
 
 
-def filters(sender: Sender, codes: CodeMaps, content_id: Callable[..., str]) -> Mapping[str, Callable[..., Any]]:
-    """Every filter that a format brings, by the name that templates call it by, made for one EHR. `content_id` is
-    `headwater.fhir.ids.content_id`."""
+def filters(sender: Sender, codes: CodeMaps, content_ids: ContentIds) -> Mapping[str, Callable[..., Any]]:
+    """Every filter that a format brings, by the name that templates call it by, made for one EHR. `content_ids` is
+    `headwater.fhir.ids.content_ids`."""
     return {
-        **hl7v2.filters(sender, codes, content_id),
-        **ccda.filters(sender, codes, content_id),
+        **hl7v2.filters(sender, codes, content_ids),
+        **ccda.filters(sender, codes, content_ids),
         **LocalTimes(ZoneInfo(sender.feed.time_zone)).filters(),
         **PLAIN_FILTERS,
     }

@@ -16,6 +16,7 @@ from headwater.formats.ccda.narrative import XHTML
 from headwater.formats.codes import CodeMaps, Coding
 from headwater.formats.hl7v2.codings import Codings
 from headwater.formats.hl7v2.filters import Sender
+from headwater.formats.hl7v2.systems import ContentIds, Remembered
 from headwater.formats.tree import Data, Node, Nodes, each, plain
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
@@ -29,10 +30,10 @@ _STATEMENTS = (
 )  # fmt: skip
 
 
-def filters(sender: Sender, codes: CodeMaps, content_id: Callable[..., str]) -> Mapping[str, Callable[..., Any]]:
-    """All of them, by the name that templates call them by. `content_id` is `headwater.fhir.ids.content_id`."""
+def filters(sender: Sender, codes: CodeMaps, content_ids: ContentIds) -> Mapping[str, Callable[..., Any]]:
+    """All of them, by the name that templates call them by. `content_ids` is `headwater.fhir.ids.content_ids`."""
     coded = _Codes(sender, codes)
-    known = _Known(sender.name, coded, content_id)
+    known = _Known(sender.name, coded, content_ids)
     return {
         "section": section,
         "templated": templated,
@@ -114,6 +115,10 @@ def sections(document: Any) -> Iterator[Node]:
                     waiting.extend(reversed(each(one.lookup("component"))))
 
 
+def _filled(texts: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in texts.items() if text}
+
+
 def _at(value: Any, name: str) -> Any:
     return value.lookup(name) if hasattr(value, "lookup") else None
 
@@ -151,7 +156,7 @@ class _Codes:
             target = self._codes[name].find(code, system) if name else None
             if name and not target:
                 self._codes[name].want(code, system, display)
-            sent = {key: text for key, text in (("system", system), ("code", code), ("display", display)) if text}
+            sent = _filled({"system": system, "code": code, "display": display})
             for coding in (dict(target), sent) if target else (sent,):
                 named = coding["code"], coding.get("system")
                 same = next((one for one in found if (one["code"], one.get("system")) == named), None)
@@ -203,10 +208,9 @@ class _Codes:
 class _Known:
     """Identifiers, and ids made of them (docs/ids.md)."""
 
-    def __init__(self, ehr: str, codes: _Codes, content_id: Callable[..., str]) -> None:
-        self._ehr = ehr
+    def __init__(self, ehr: str, codes: _Codes, content_ids: ContentIds) -> None:
         self._codes = codes
-        self._content_id = content_id
+        self._ids = Remembered(lambda resource_type: content_ids(ehr, str(resource_type)))
 
     def identifier(self, ii: Any) -> dict[str, str] | None:
         """`system` and `value` of an II. A root alone is the value, unless it names a register that is known: then
@@ -214,10 +218,10 @@ class _Known:
         root, extension = (str(_at(ii, name) or "") for name in ("root", "extension"))
         if root == _URI_ROOT and extension:
             at = extension.rfind("/" if "/" in extension else ":")
-            return {"system": extension[:at], "value": extension[at + 1 :]} if at > 0 else None
+            return _filled({"system": extension[:at], "value": extension[at + 1 :]}) if at > 0 else None
         system = self._codes.system(root)
         if extension:
-            return {"system": system or "", "value": extension}
+            return _filled({"system": system or "", "value": extension})
         if not system or not system.startswith("urn:"):
             return None
         return {"system": "urn:ietf:rfc:3986", "value": system}
@@ -247,4 +251,4 @@ class _Known:
                 yield system, extension
 
     def _made(self, resource_type: Any, *parts: Any) -> str:
-        return self._content_id(self._ehr, str(resource_type), *(str(part or "") for part in parts))
+        return self._ids[resource_type](*(str(part or "") for part in parts))

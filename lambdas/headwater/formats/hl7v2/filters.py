@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from headwater.formats.codes import CodeMaps
 from headwater.formats.hl7v2 import durations, groups, values
 from headwater.formats.hl7v2.codings import Codings
-from headwater.formats.hl7v2.systems import Systems
+from headwater.formats.hl7v2.systems import ContentIds, Systems
 
 
 class Sender(Protocol):
@@ -36,8 +36,8 @@ class SendersFeed(Protocol):
     def authorities(self) -> Mapping[str, str]: ...
 
 
-def filters(sender: Sender, codes: CodeMaps, content_id: Callable[..., str]) -> Mapping[str, Callable[..., Any]]:
-    """All of them, by the name that templates call them by. `content_id` is `headwater.fhir.ids.content_id`."""
-    systems = Systems(sender.name, sender.feed.authorities, codes, content_id)
+def filters(sender: Sender, codes: CodeMaps, content_ids: ContentIds) -> Mapping[str, Callable[..., Any]]:
+    """All of them, by the name that templates call them by. `content_ids` is `headwater.fhir.ids.content_ids`."""
+    systems = Systems(sender.name, sender.feed.authorities, codes, content_ids)
     codings = Codings(sender.name, codes)
     return {**values.FILTERS, **durations.FILTERS, **groups.FILTERS, **systems.filters(), **codings.filters()}

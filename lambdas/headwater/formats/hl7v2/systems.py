@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from headwater.formats.codes import CodeMaps
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of
@@ -13,35 +13,36 @@ _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
 _NOT_FOR_URN = re.compile(r"[^A-Za-z0-9._-]+")
+ContentIds = Callable[..., Callable[..., str]]  # `headwater.fhir.ids.content_ids`, which formats may not know
+T = TypeVar("T")
+
 _NOTHING = dict[int, Any]().get
 _MOST = 1000  # that are kept: a sender has a few dozen authorities and coding systems, but may write anything there
 
 
-class Remembered(dict[Any, str]):
-    """The URIs of what a sender calls its systems, each worked out once; "" for what names none."""
+class Remembered(dict[Any, T], Generic[T]):
+    """What is worked out of the names that a sender has for its systems, once of each."""
 
-    def __init__(self, work_out: Callable[[Any], str]) -> None:
+    def __init__(self, work_out: Callable[[Any], T]) -> None:
         super().__init__()
         self._work_out = work_out
 
-    def __missing__(self, name: Any) -> str:
-        uri = self._work_out(name)
+    def __missing__(self, name: Any) -> T:
+        found = self._work_out(name)
         if len(self) < _MOST:
-            self[name] = uri
-        return uri
+            self[name] = found
+        return found
 
 
 class Systems:
     """Who gave an identifier, as a URI; and ids made from what is identified."""
 
-    def __init__(
-        self, ehr: str, authorities: Mapping[str, str], codes: CodeMaps, content_id: Callable[..., str]
-    ) -> None:
+    def __init__(self, ehr: str, authorities: Mapping[str, str], codes: CodeMaps, content_ids: ContentIds) -> None:
         self._ehr = ehr
         self._authorities = authorities
         self._codes = codes
-        self._content_id = content_id
         self._uris = Remembered(self._uri)
+        self._ids = Remembered(lambda resource_type: content_ids(ehr, text_of(resource_type)))
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         return {
@@ -87,8 +88,9 @@ class Systems:
 
     def id(self, resource_type: Any, *parts: Any) -> str | None:
         """The id of a resource of this EHR, None when nothing identifies it (see docs/ids.md)."""
-        said = [part if part.__class__ is str else "" if part is None else str(part) for part in parts]
-        return self._content_id(self._ehr, text_of(resource_type), *said) if any(said) else None
+        if not any(parts) and not any(map(text_of, parts)):
+            return None
+        return self._ids[resource_type](*parts)
 
     def record_numbers(self, value: Any) -> list[Part]:
         """The identifiers of a field, first the one by which this EHR knows the patient: of an authority that the
