@@ -9,7 +9,7 @@ import pytest
 
 from headwater.ehrs import load
 from headwater.ehrs.engines import engine_for
-from headwater.fhir.unsaid import completed, members_of, policy_of, said
+from headwater.fhir.unsaid import completed, deleted, members_of, policy_of, said, without
 from headwater.fhir.validate import validate
 from headwater.inbound.convert import convert
 from headwater.inbound.match import match
@@ -213,3 +213,21 @@ def test_nothing_given_is_changed() -> None:
     assert news == {"period": {"end": "3"}}
     assert members_of(stored, spoken) == spoken.keys()
     assert members_of(news, spoken) == frozenset()
+    assert without(stored, ["participant[A]", "diagnosis"]) == {"period": stored["period"], "participant": typed[1:]}
+    assert without(stored, ["participant[A]", "participant[B]", "period"]) == {"diagnosis": [1]}
+    assert stored.keys() == {"period", "participant", "diagnosis"}
+
+
+def test_a_member_is_deleted_if_one_part_says_so_and_none_says_otherwise() -> None:
+    parts = {"a": ["PID-1", "PID-2"]}
+    for nulls, filled, gone in (
+        ("12", "", True),
+        ("1", "", True),
+        ("1", "2", False),
+        ("", "12", False),
+        ("", "", False),
+    ):
+        found = deleted(
+            parts, lambda place, said=nulls + filled: place[-1] in said, lambda place, null=nulls: place[-1] in null
+        )
+        assert bool(found) is gone, (nulls, filled)

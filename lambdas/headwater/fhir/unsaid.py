@@ -43,9 +43,9 @@ def deleted(
 def without(resource: Resource, members: Collection[str]) -> Resource:
     """The resource without these members; what is given is left as it is."""
     for member in members:
-        path, listed, _ = member.partition("[")
-        gone = _get(resource, member, members) if listed else [*_listed(resource.get(path))]
-        left = [one for one in _listed(resource.get(path)) if one not in gone]
+        path, some, _ = member.partition("[")
+        gone = _get(resource, member, members) if some else []
+        left = [one for one in resource.get(path, ()) if one not in gone] if some else []
         rest = {name: value for name, value in resource.items() if name != path}
         resource = {**rest, path: left} if left else rest
     return resource
