@@ -9,6 +9,7 @@ from typing import Any
 from headwater.formats.codes import CodeMap, CodeMaps, Coding
 from headwater.formats.hl7v2.parts import Parts, part, text_of, whole_text
 from headwater.formats.hl7v2.systems import Remembered
+from headwater.formats.marks import fresh, nil_stays
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
@@ -37,6 +38,7 @@ class Codings:
             "unit": self.unit,
         }
 
+    @nil_stays
     def code(self, value: Any, name: str) -> str | None:
         """The target code of the map `name`."""
         if value is None:
@@ -46,11 +48,14 @@ class Codings:
         found = found or self._target(self._triplets(value), codes)
         return found["code"] if found else None
 
+    @fresh
+    @nil_stays
     def coding(self, value: Any, name: str) -> Coding | None:
         """The target Coding of a code, or of the first triplet of a CWE that has one."""
         found = self._target(self._triplets(value), self._codes[name])
         return {**found} if found else None
 
+    @fresh
     def codings(self, value: Any, name: str = "", table: str = "") -> list[Coding]:
         """A CWE's codings: the target in the map `name` first, then what was sent. `table` is the HL7 table of codes
         that name no system. A coding that was sent twice, or is its own target, is there once."""
@@ -82,6 +87,8 @@ class Codings:
         is_target = target["code"] == code and target.get("system", "") == system
         return [{**target}] if is_target else [{**target}, sent]
 
+    @fresh
+    @nil_stays
     def unit(self, value: Any) -> dict[str, str] | None:
         """`unit` as sent and `code` in UCUM of OBX-6 or a like field; no code when the map `units` has none.
 
@@ -103,6 +110,7 @@ class Codings:
         said = {"unit": display or code, **({"code": mapped["code"]} if mapped else {})}
         return {name: text for name, text in said.items() if text} or None
 
+    @nil_stays
     def coding_system(self, value: Any) -> str | None:
         """The URI of a coding system as CWE-3 names it (HL7 table 0396), an OID, or a URI."""
         return self._systems[text_of(value)] or None

@@ -10,6 +10,7 @@ from typing import Any
 from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.parts import text_of
 from headwater.formats.hl7v2.values import quantity, zone_of
+from headwater.formats.marks import fresh, nil_stays
 
 # Units of time as senders write them (UCUM's, the letters of TQ-3 in HL7 v2.5.1 chapter 4.3.3, and words) to FHIR's
 # (units-of-time), and to seconds where they always are as many.
@@ -26,6 +27,7 @@ _LONGEST = 60.0 * 2**31  # FHIR's positiveInt
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "wk": 7 * 86400}
 
 
+@nil_stays
 def _unit_of_time(value: Any) -> str | None:
     """FHIR's code of a unit of time."""
     return _UNITS_OF_TIME.get(text_of(value).strip().lower())
@@ -38,6 +40,7 @@ def _seconds(amount: Any, unit: Any) -> float | None:
     return float(number["value"]) * length if number and length and "comparator" not in number else None
 
 
+@fresh
 def _minutes(amount: Any, unit: Any = "") -> int | None:
     """A length of time as FHIR positiveInt of minutes; None for what is none, or less than a minute."""
     seconds = _seconds(amount, unit)
@@ -75,6 +78,8 @@ _EVERY = re.compile(r"Q(\d*)([SMHDWL])", re.IGNORECASE)
 _A_DAY = {"QD": 1, "QAM": 1, "QPM": 1, "QHS": 1, "BID": 2, "TID": 3, "QID": 4}
 
 
+@fresh
+@nil_stays
 def _frequency(value: Any) -> dict[str, int | str] | None:
     """`frequency`, `period` and `periodUnit` of a repeat pattern: BID, Q6H, QOD, 5ID; None of one that is no rhythm."""
     said = text_of(value).strip().upper()

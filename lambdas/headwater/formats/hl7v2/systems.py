@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from headwater.formats.codes import CodeMaps
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of
+from headwater.formats.marks import nil_stays
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -52,6 +53,7 @@ class Systems:
             "record_numbers": self.record_numbers,
         }
 
+    @nil_stays
     def authority(self, value: Any) -> str | None:
         """The system URI of an HD (chapter 2A.36) or of a namespace alone."""
         if value.__class__ is str:
@@ -59,6 +61,7 @@ class Systems:
         said = value.part if isinstance(value, Parts) else _NOTHING
         return self._uris[said(1), said(2), said(3)] or None
 
+    @nil_stays
     def ei_authority(self, value: Any) -> str | None:
         """The system URI of an EI (chapter 2A.28), whose parts 2 to 4 are an HD."""
         said = value.part if isinstance(value, Parts) else _NOTHING

@@ -12,6 +12,7 @@ from typing import Any
 from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.message import Message
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of, whole_text
+from headwater.formats.marks import fresh, nil_stays
 
 _NUMBER = re.compile(r"([<>]=?)?\s*([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?", re.ASCII)
 _RANGE = re.compile(r"\(?\s*([+-]?\d*\.?\d+)\s*(?:-|to|–)\s*([+-]?\d*\.?\d+)\s*\)?", re.ASCII)
@@ -21,6 +22,7 @@ def _moment(value: Any) -> times.Moment | None:
     return None if value is None else times.read(value if value.__class__ is str else text_of(value))
 
 
+@nil_stays
 def _date(value: Any) -> str | None:
     moment = _moment(value)
     return moment.date() if moment else None
@@ -32,6 +34,7 @@ def zone_of(state: Any) -> tzinfo | None:
     return message.encoding.zone if isinstance(message, Message) else None
 
 
+@nil_stays
 def _date_time(state: Any, value: Any) -> str | None:
     """Where no message says the zone, only the day is certain."""
     moment = _moment(value)
@@ -43,16 +46,20 @@ def _in_zone(moment: times.Moment, zone: tzinfo | None) -> str:
     return moment.date_time(zone) if zone else moment.date()
 
 
+@nil_stays
 def _instant(state: Any, value: Any) -> str | None:
     moment = _moment(value)
     zone = zone_of(state) or (moment.zone if moment else None)
     return moment.instant(zone) if moment and zone else None
 
 
+@nil_stays
 def _time(value: Any) -> str | None:
     return times.read_time(text_of(value))
 
 
+@fresh
+@nil_stays
 def quantity(value: Any) -> dict[str, str] | None:
     """`value` (a JSON number as text) and `comparator` of an NM or SN, or of what senders put there: `<5`, `1,200`."""
     found = _NUMBER.fullmatch(text_of(value).strip())
@@ -66,6 +73,8 @@ def quantity(value: Any) -> dict[str, str] | None:
     return {"value": number, **({"comparator": comparator} if comparator else {})}
 
 
+@fresh
+@nil_stays
 def _range(value: Any) -> dict[str, dict[str, str]] | None:
     """`low` and `high`, each as `quantity` gives it, of a reference range as OBX-7 writes it (chapter 7.4.2.7):
     `3.5-5.1`, `<200`, `>=60`. What FHIR's SimpleQuantity has no room for, whether the bound belongs to it, is in the
@@ -81,6 +90,8 @@ def _range(value: Any) -> dict[str, dict[str, str]] | None:
     return {"high" if one.pop("comparator").startswith("<") else "low": one}
 
 
+@fresh
+@nil_stays
 def _positive_int(value: Any) -> int | None:
     """FHIR positiveInt; what is none, or none that FHIR could hold, is None."""
     text = text_of(value).strip()
@@ -88,6 +99,7 @@ def _positive_int(value: Any) -> int | None:
     return number if 0 < number < 2**31 else None
 
 
+@fresh
 def _period(state: Any, value: Any, end: Any = None) -> dict[str, str] | None:
     """A FHIR Period; an end before the start is a mistake of the sender's, and is left out."""
     if value is None and end is None:
@@ -106,6 +118,8 @@ def _is_before(one: times.Moment, other: times.Moment, zone: tzinfo | None) -> b
     return one.start.timetuple()[:known] < other.start.timetuple()[:known]
 
 
+@fresh
+@nil_stays
 def _samples(value: Any) -> dict[str, int | str] | None:
     """`dimensions` and `data` of FHIR SampledData from an NA (chapter 2A.47): a repetition is a channel, a component a
     sample of it. What is no number is E, an error (FHIR R4 datatypes.html#sampleddata)."""

@@ -6,7 +6,7 @@ from headwater.model import NUMBERS
 from headwater.templates import nodes, runtime
 from headwater.templates.building.position import STRING, Frame, decoded
 from headwater.templates.building.resources import Resources
-from headwater.templates.building.source import NIL, Const, Part, const, local_of
+from headwater.templates.building.source import NIL, Const, Fresh, Part, const, local_of
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
 from headwater.templates.limits import LARGE
@@ -91,8 +91,12 @@ class HouseBuilder(FilterCalls, Resources):
     def call(self, call: nodes.Call, value: str) -> str:
         if call.name == "default" and len(call.arguments) == 1 and not call.named:
             return self._default(call, value)
-        if not self.declared(call).nil_stays or value in self._sure:
-            return super().call(call, value)
+        known = self.declared(call)
+        simple = not known.nil_stays or value in self._sure
+        made = super().call(call, value) if simple else self._unless_nil(call, value)
+        return Fresh(made) if known.fresh and made is not NIL else made
+
+    def _unless_nil(self, call: nodes.Call, value: str) -> str:
         if value is NIL:
             return NIL
         local = local_of(value) or self.new("z")
@@ -162,9 +166,11 @@ class HouseBuilder(FilterCalls, Resources):
     # ------------------------------------------------------------------------------------------------------ printing
 
     def bare(self, source: str) -> str:
-        return f"value_of(s, {source})"
+        return f"({source} or '')" if isinstance(source, Fresh) else f"value_of(s, {source})"
 
     def bare_there(self, source: str) -> str:
+        if isinstance(source, Fresh):
+            return f"_ := {source}"
         local, found = self._named(source)
         return f"{found} is not None and ((_ := value_of(s, {local})) or kept(_))"
 

@@ -21,6 +21,12 @@ def const(value: Any) -> Const:
 NIL = const(None)
 
 
+class Fresh(str):
+    """Python source of nil, or of a JSON value without empties that was made for this place alone."""
+
+    __slots__ = ()
+
+
 class Never(str):
     """Python source of a condition that cannot hold, and yet looks something up."""
 
