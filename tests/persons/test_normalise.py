@@ -92,27 +92,27 @@ def test_social_security_numbers(text: str, whole: str, last_four: str) -> None:
 @pytest.mark.parametrize(
     "lines",
     [
-        ["120 N Oak Street Apt 4B"],
-        ["120 N. Oak St.", "APT 4-B"],
-        ["120 OAK ST", "# 4B"],
-        ["120 North Oak St, Unit 4 B"],
+        ("120 N Oak Street Apt 4B",),
+        ("120 N. Oak St.", "APT 4-B"),
+        ("120 OAK ST", "# 4B"),
+        ("120 North Oak St, Unit 4 B",),
     ],
 )
-def test_one_address_however_it_is_written(lines: list[str]) -> None:
+def test_one_address_however_it_is_written(lines: tuple[str, ...]) -> None:
     assert normalise.street(lines) == ("120 oak", "4b")
 
 
 @pytest.mark.parametrize(
     ("lines", "street"),
     [
-        (["PO Box 77"], "pobox 77"),
-        (["P.O. BOX 77"], "pobox 77"),
-        (["12 North Street"], "12 n st"),
-        (["Oak"], ""),
-        ([], ""),
+        (("PO Box 77",), "pobox 77"),
+        (("P.O. BOX 77",), "pobox 77"),
+        (("12 North Street",), "12 n st"),
+        (("Oak",), ""),
+        ((), ""),
     ],
 )
-def test_streets(lines: list[str], street: str) -> None:
+def test_streets(lines: tuple[str, ...], street: str) -> None:
     assert normalise.street(lines)[0] == street
 
 
@@ -148,4 +148,4 @@ def test_whatever_was_typed_is_normal_after_one_pass(text: str) -> None:
     assert normalise.family_words(" ".join(words)) == words or any(word in words for word in ("jr", "sr"))
     for form in (normalise.phone, normalise.identifier, normalise.postal_code, normalise.email):
         assert form(form(text)) == form(text)
-    assert normalise.street([text]) == normalise.street([text.upper()])
+    assert normalise.street((text,)) == normalise.street((text.upper(),))

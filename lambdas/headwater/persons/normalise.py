@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 from datetime import date
+from functools import lru_cache
 
 
 def _set(words: str) -> frozenset[str]:
@@ -51,6 +52,9 @@ _ADDRESS_WORD = re.compile(r"#|[a-z0-9]+")
 _LAST_FOUR = re.compile(r"[x*#\s-]*(\d{4})", re.IGNORECASE)
 _EXTENSION = re.compile(r"(?:ext\.?|x|#).*$", re.IGNORECASE)
 
+# What comes again with the next record or the next relative: names are few, and a person's records share an address.
+_remembered = lru_cache(maxsize=1 << 13)
+
 
 def folded(text: str) -> str:
     """Lower case without accents: "José" and "JOSE" are one."""
@@ -69,6 +73,7 @@ def name_words(text: str) -> tuple[str, ...]:
     return tuple(word for word in _WORD.findall(joined) if word not in _TITLES)
 
 
+@_remembered
 def given_words(text: str) -> tuple[str, ...]:
     """Like `name_words`, without a generation that was typed behind the name; a lone letter is an initial."""
     words = name_words(text)
@@ -77,6 +82,7 @@ def given_words(text: str) -> tuple[str, ...]:
     return words[:1] + tuple(word for word in words[1:] if word not in _GENERATIONS or len(word) == 1)
 
 
+@_remembered
 def family_words(text: str) -> tuple[str, ...]:
     """The parts of a family name with particles drawn in: "Van der Berg-López" gives ("vanderberg", "lopez")."""
     words = name_words(text)
@@ -166,7 +172,8 @@ def postal_code(text: str) -> str:
     return "" if len(set(code)) <= 1 else code
 
 
-def street(lines: Collection[str]) -> tuple[str, str]:
+@_remembered
+def street(lines: tuple[str, ...]) -> tuple[str, str]:
     """(house number and street, unit): ("120 oak", "4b") for "120 N. Oak Street, Apt 4B"; a box is ("pobox 7", "")."""
     words = _ADDRESS_WORD.findall(folded(" ".join(lines).replace(".", "")))
     if words[:2] in (["po", "box"], ["p", "o"]) or words[:1] == ["pobox"]:
