@@ -23,6 +23,7 @@ PARTS = {
     "T/Comma": '{ "c": "{{ x }}" },',
     "T/Text": "<{{ x }}>",
     "T/Sets": '{% assign told = x %}"set": "{{ told }}",',
+    "T/Alone": '{% if x %}{% assign y = x %}{% assign x = a %}{% endif %}{% for z in y %}{% assign last = z %}{% endfor %}"r": "{{ x }}{{ y }}{{ last }}{{ z }}{{ i }}",',  # noqa: E501
     "T/Deep": '{ "d": {{ x }}{% if x > 1 %}{% assign y = x | minus: 1 %}, "in": {% include \'T/Deep\' x: y %}{% endif %} }',  # noqa: E501
 }
 DATA: dict[str, Any] = {
@@ -57,6 +58,7 @@ BOTH = [
 ]
 HOUSE = [
     "{ \"v\": {% render 'T/Value', x: a %}, \"w\": [{% render 'T/Item' for l as x %}] }",
+    "{% assign x = 's' %}{% assign last = 's' %}{ {% render 'T/Alone', x: l, a: a %} \"o\": { {% render 'T/Alone', a: i %} }, \"s\": \"{{ x }}{{ y }}{{ last }}\" }",  # noqa: E501
     "{ {% assign x = 'own' %}{% include 'T/Members', x: a %} \"x\": \"{{ x }}\" }",
     '{% for x in l %}{% assign x = \'new\' %}{% assign y = x %}{% endfor %}{ "y": "{{ y }}", "x": "{{ x }}" }',
     '{ "v": {{ q }}, "w": {{ m | json }}, "x": {{ nothing }}, "y": {{ t }} }',
@@ -219,6 +221,7 @@ PIECES = st.sampled_from(
         "{% include 'P' x: a %}",
         "{% include 'P' %}",
         "\"n\": {% include 'V' a: z %},",
+        "\"r\": {% render 'R', a: z, x: l %},",
         '"w": {% if z %}1{% else %}{ "a": "{{ a }}" }{% endif %},',
         "{% break %}",
         '"',
@@ -234,6 +237,9 @@ def test_both_ways_agree_on_any_template(tmp_path: Path, pieces: list[str], dial
     (tmp_path / "root.liquid").write_text("{ " + " ".join(pieces) + " }")
     (tmp_path / "P.liquid").write_text('"p": "{{ x }}{{ z }}", {% assign z = x %}')
     (tmp_path / "V.liquid").write_text('{% if a %}"{{ a }}"{% else %}null{% endif %}')
+    (tmp_path / "R.liquid").write_text(
+        '{% if a %}{% assign z = x %}{% assign x = a %}{% endif %}["{{ x }}", "{{ z }}"]'
+    )
     engine = Engine([tmp_path], dialect=dialect, limits=Limits(seconds=2, turns=2_000))
     told = outcome(lambda: engine.dialect.read(engine.write("root", DATA, "value"), "root"))
     assert [outcome(lambda: engine.build("root", DATA)) for _ in range(2)] == [told] * 2

@@ -36,6 +36,7 @@ Live = dict[Any, str]
 class Branches(Structure):
     unit: Unit
     bound: dict[str, str]  # names bound here: a Python local, or what is known of it
+    _dynamic: frozenset[str]  # names bound here that are assigned while they are bound
     _live: Live  # what is surely in a local by now
     _stale: set[str]  # variables that may have changed since a branch began
     _paid: int  # how much of the source so far pays for itself
@@ -159,12 +160,12 @@ class Branches(Structure):
     ) -> None:
         """A loop whose body begins where it ends; if that is not the place before the loop, it is compiled again."""
         self._divide()
-        saved = self.rebind({name: "None" for name in bound if name in self.unit.dynamic})
+        saved = self.rebind({name: "None" for name in bound if name in self._dynamic})
         self.forget(*writes)
         frame, live, sure, outer = self.frame, self._live, self._sure, self.bound
         for _ in range(2):
             start, mark, paid, idle = frame.place(), len(self._code), self._paid, self._idle
-            self.bound = {**outer, **{name: local for name, local in bound.items() if name not in self.unit.dynamic}}
+            self.bound = {**outer, **{name: local for name, local in bound.items() if name not in self._dynamic}}
             self._live, self._sure = dict(live), dict(sure)
             self._loops.append(len(self._frames))
             self.emit(f"for {each} in {items}:")
@@ -200,7 +201,7 @@ class Branches(Structure):
     def _turn(self, bound: dict[str, str], write: Callable[[], None]) -> None:
         mark, paid = len(self._code), self._paid
         for name, local in bound.items():
-            if name in self.unit.dynamic:
+            if name in self._dynamic:
                 self.emit(f"g[{name!r}] = {local}")
         if "forloop" in bound:
             self.emit(f"{bound['forloop']}.index0 += 1")

@@ -14,6 +14,7 @@ from headwater.templates.program import Program
 
 
 class Builder(Variables):
+    _begun: dict[str, str]  # variables of its own that have a value when it begins, or may be read before they have one
     _flags: dict[str, str]  # parameters, and the locals that say of what kind they are, if it was asked
 
     def __init__(self, unit: Unit, spec: Spec, comma: str, filters: dict[str, Filter]) -> None:
@@ -26,12 +27,19 @@ class Builder(Variables):
         self._frames = [Frame(shape, target, state, comma, slot="r" if shape == SINGLE else "")]
         self._live: Live = {}
         self._stale: set[str] = set()
-        self._own: dict[str, str] = {}
+        self._shared, self._dynamic = unit.shared(spec.tree.name), unit.dynamic(spec.tree.name)
         self._paid = 0
         self._idle = 0  # lines that only note what is known
-        self.bound = {name: NIL if how == NILLED else self.new("p") for name, how in known.items()}
-        self._sure = {self.bound[name]: True for name, how in known.items() if how == SURE}
-        self._given = frozenset(self.bound[name] for name in spec.parameters)
+        given = {name: NIL if how == NILLED else self.new("p") for name, how in known.items()}
+        begun = unit.begun(spec.tree.name)
+        self.bound = {name: value for name, value in given.items() if name not in begun}
+        self._sure = {given[name]: True for name, how in known.items() if how == SURE}
+        self._parameters = [given[name] for name in spec.parameters]
+        self._given = frozenset(self._parameters)
+        self._own = {name: f"n{at}" for at, name in enumerate(sorted(begun))}
+        self._begun = {name: given.get(name, NIL) for name in self._own}
+        self._live.update({(None, name): value for name, value in self._begun.items()})
+        self._looked: set[str] = set()
         self._flags = {}
 
     def complete(self) -> None:
@@ -50,10 +58,11 @@ class Builder(Variables):
 
     def _program(self, frame: Frame, result: str) -> Program:
         sink = f", {frame.target}" if frame.kind in (OBJECT, ARRAY) else ""
-        names = "".join(f", {self.bound[name]}" for name in self.spec.parameters)
+        names = "".join(f", {local}" for local in self._parameters)
         self.toll(0, 0)
         first = ["r = MISSING"] if frame.kind == SINGLE else []
         first += [*(["s.deeper()"] if self.spec.recursive else []), *self.prologue()]
+        first += [f"{self._own[name]} = {value}" for name, value in self._begun.items() if name in self._looked]
         self._code[:0] = ["    " + line for line in first]
         self._places[:0] = [0] * len(first)
         if self.spec.recursive:

@@ -151,7 +151,8 @@ class HouseBuilder(FilterCalls, Resources):
             self._loop(self.items(item), each, {}, writes, lambda: self._give(name, given, node.isolated))
 
     def _give(self, name: str, values: dict[str, str], isolated: bool) -> None:
-        outer, dynamic = self.bound, {each: value for each, value in values.items() if each in self.unit.dynamic}
+        assigned = self.unit.dynamic(name)
+        outer, dynamic = self.bound, {each: value for each, value in values.items() if each in assigned}
         static = {each: value for each, value in values.items() if each not in dynamic}
         if isolated:
             self.bound = static

@@ -12,14 +12,20 @@ from headwater.templates.building.position import Unbuildable
 @dataclass(slots=True)
 class Reach:
     """`mentions`: variables that are read at all, but for those bound around; `early`: read perhaps before they are
-    assigned here; `writes`: assigned; `binds`: bound by a loop or an argument; `calls`: templates, with the names bound
-    for them, and whether that is all they see."""
+    assigned here; `writes`: assigned; `loops`: bound by a loop; `binds`: by a loop or an argument; `calls`: templates,
+    with the names bound for them, and whether that is all they see."""
 
     mentions: set[str] = field(default_factory=set)
     early: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
+    loops: set[str] = field(default_factory=set)
     binds: set[str] = field(default_factory=set)
     calls: list[tuple[str, frozenset[str], bool]] = field(default_factory=list)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no partial that is called sees variables, and no loop's own is assigned."""
+        return not self.loops & self.writes and all(isolated for _, _, isolated in self.calls)
 
 
 def reach(body: tuple[nodes.Statement, ...], *, whole: bool = False) -> Reach:
@@ -67,6 +73,7 @@ class _Walk:
         elif isinstance(node, nodes.For):
             for part in (node.source, node.limit, node.offset):
                 self.read(part, done, bound)
+            self.found.loops.add(node.name)
             self.found.binds.add(node.name)
             self.body(node.body, frozenset(done), bound | {node.name, "forloop"})
             self.body(node.otherwise, frozenset(done), bound)

@@ -2,6 +2,7 @@
 
 A variable needs a name at run time only if a template may read what another one assigned: those live in one dict, `g`.
 Names bound by arguments and loops are parameters, all others are locals of one function or nil, and known to be.
+A template that is only ever called by `render`, and calls others only so, is alone: all of its variables are its own.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ class Unit:
 
     root: Spec
     written: frozenset[str]  # variables that some template assigns
-    shared: frozenset[str]  # those that one may read after another wrote them, and those given
-    dynamic: frozenset[str]  # bound here and assigned there, where an assignment changes what is bound
+    _shared: frozenset[str]  # those that one may read after another wrote them, and those given
+    _dynamic: frozenset[str]  # bound here and assigned there, where an assignment changes what is bound
+    _alone: frozenset[str]  # templates that see only their arguments, and share nothing with those that they call
 
     def __init__(
         self, names: Iterable[str], tree: Callable[[str], nodes.Template | None], build: Build, *, rebinds: bool = False
@@ -76,13 +78,29 @@ class Unit:
         self.written = frozenset().union(*(each.writes for each in every))
         early = frozenset().union(*(each.early for each in every))
         bound = frozenset().union(*(each.binds for each in every)) if self._rebinds else frozenset[str]()
-        self.dynamic = bound & self.written
-        self.shared = (early & self.written) | self.given | self.dynamic | self._overwritten()
+        self._dynamic = bound & self.written
+        self._shared = (early & self.written) | self.given | self._dynamic | self._overwritten()
+        calls = [call for each in every for call in each.calls]
+        within = {root, *(called for called, _, isolated in calls if not isolated)}
+        self._alone = frozenset(name for name, each in self._reaches.items() if name not in within and each.closed)
         spec = self.spec(root, SINGLE, FREE, {})
         if spec is None:
             raise Unbuildable("no such root template")
         self.root = spec
         return spec
+
+    def shared(self, name: str) -> frozenset[str]:
+        """The variables that a template shares with others."""
+        return frozenset() if name in self._alone else self._shared
+
+    def dynamic(self, name: str) -> frozenset[str]:
+        """The variables that a template, when it is called, must be given by name."""
+        return frozenset() if name in self._alone else self._dynamic
+
+    def begun(self, name: str) -> frozenset[str]:
+        """The variables that a template alone reads and assigns: each has a value when it begins, an argument or nil."""
+        own = self._reaches[name]
+        return frozenset(own.writes & own.mentions) if name in self._alone else frozenset()
 
     def _overwritten(self) -> frozenset[str]:
         """Variables that one template mentions and another, which it calls, assigns."""
@@ -137,14 +155,15 @@ class Unit:
         if tree is None:
             return None
         known = {}
-        for each in sorted(self._closed[name][0] - self.dynamic):
+        alone = name in self._alone
+        for each in sorted(self._closed[name][0] - self.dynamic(name)):
             value = bound.get(each)
             if not isinstance(value, Const):
                 if value is not None:
                     known[each] = MAYBE
             elif value.value is not None:
                 known[each] = MAYBE if value.value is False else SURE
-            elif each in self.written or each in self.given:
+            elif not alone and (each in self.written or each in self.given):
                 known[each] = NILLED
         return self._spec(tree, shape, comma, known)
 
@@ -156,7 +175,7 @@ class Unit:
                 raise Unbuildable(self._failed[id])
             if len(self.specs) > _MOST:
                 raise Unbuildable("partials are called in too many ways")
-            writes = self._closed[tree.name][1] & self.shared
+            writes = self._closed[tree.name][1] & self.shared(tree.name)
             found = self.specs[id] = Spec(id, tree, shape, known, writes)
             try:
                 self._build(self, found, comma)

@@ -15,6 +15,8 @@ from headwater.templates.building.source import NIL, Const, Never, const, kept, 
 
 class Variables(Calls):
     _own: dict[str, str]  # variables that only this template knows: the Python local of each
+    _looked: set[str]  # those that are looked at there
+    _shared: frozenset[str]  # variables that it shares with others
 
     def resolve(self, name: str) -> str:
         if name in self.bound:
@@ -22,10 +24,11 @@ class Variables(Calls):
         found = self._live.get((None, name))
         if found is not None:
             return found
-        if name in self.unit.shared:
+        if name in self._shared:
             source = f"g.get({name!r})"
         elif name in self._own:
             source = self._own[name]
+            self._looked.add(name)
         else:
             return NIL
         local = self._live[None, name] = self.new("t")
@@ -33,7 +36,7 @@ class Variables(Calls):
 
     def assign(self, name: str, value: str) -> None:
         held = self.hold(value)
-        if name in self.unit.shared:
+        if name in self._shared:
             self.emit(f"g[{name!r}] = {held}")
         else:
             if name not in self._own:
