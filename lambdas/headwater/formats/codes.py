@@ -40,6 +40,7 @@ Key = tuple[str, str]  # system, code
 _OTHERS: Key = ("", "*")
 _NO_LINE: Coding = {}
 _Lines = Mapping[Key, Coding | None]
+_Noted = dict[tuple[str, str, str, str], None]  # as Unmapped has them
 
 
 class CodeMaps(dict[str, "CodeMap"]):
@@ -51,7 +52,7 @@ class CodeMaps(dict[str, "CodeMap"]):
     def __init__(self, folders: Sequence[Path]) -> None:
         super().__init__()
         self._folders = tuple(folders)
-        self._unmapped: dict[Unmapped, None] = {}
+        self._unmapped: _Noted = {}
 
     def __missing__(self, name: str) -> CodeMap:
         layers = [layer for folder in self._folders for layer in _layers(folder, name)]
@@ -62,7 +63,7 @@ class CodeMaps(dict[str, "CodeMap"]):
 
     def wanted(self) -> tuple[Unmapped, ...]:
         """What was noted since the last call, each once."""
-        noted = tuple(self._unmapped)
+        noted = tuple(Unmapped(*each) for each in self._unmapped)
         self._unmapped.clear()
         return noted
 
@@ -72,7 +73,7 @@ class CodeMap:
 
     __slots__ = ("_lines", "_name", "_unmapped", "get")
 
-    def __init__(self, name: str, lines: _Lines, unmapped: dict[Unmapped, None]) -> None:
+    def __init__(self, name: str, lines: _Lines, unmapped: _Noted) -> None:
         self._name = name
         self._lines = lines
         self._unmapped = unmapped
@@ -93,7 +94,7 @@ class CodeMap:
         if _OTHERS in lines or system in _STANDARD or system.startswith(_HL7) or not _CODE.fullmatch(code):
             return
         if (system, code) not in lines and ("", code) not in lines:
-            self._unmapped[Unmapped(self._name, code, system, display[:_LONGEST_DISPLAY])] = None
+            self._unmapped[self._name, code, system, display[:_LONGEST_DISPLAY]] = None
 
 
 def _under(upper: _Lines, lower: _Lines) -> _Lines:

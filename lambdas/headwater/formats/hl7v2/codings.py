@@ -81,8 +81,11 @@ class Codings:
         if not code:
             return []
         sent = {"system": system, "code": code} if system else {"code": code}
-        target = self._target([(code, "", "", "")], self._codes[name]) if name else None
-        if target is None:
+        if not name:
+            return [sent]
+        target = self._codes[name].get(("", code))
+        if not target:
+            self._codes[name].want(code)
             return [sent]
         is_target = target["code"] == code and target.get("system", "") == system
         return [{**target}] if is_target else [{**target}, sent]

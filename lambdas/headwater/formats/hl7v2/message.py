@@ -38,6 +38,9 @@ _ABOUT_THE_MESSAGE = frozenset(
 )
 
 
+_FACTS = frozenset({"type", "trigger", "structure", "control_id", "charset_guessed"})
+
+
 class Group:
     """Segments that belong together; `.OBR` is the first OBR. Filters cut groups into smaller ones."""
 
@@ -116,49 +119,33 @@ class Group:
 
 
 class Message(Group):
-    """A whole message. `charset_guessed` is True when nobody said what character set its bytes are in."""
+    """A whole message: `type`, `trigger` and `structure` as in ORU^R01^ORU_R01 (MSH-9; the trigger of EVN-1 where the
+    header does not say it; the structure is often missing or wrong), `control_id` (MSH-10). `charset_guessed` is True
+    when nobody said what character set its bytes are in."""
 
-    __slots__ = ("charset_guessed", "encoding", "header")
+    __slots__ = ("charset_guessed", "control_id", "encoding", "header", "structure", "trigger", "type")
 
     def __init__(self, segments: Sequence[Segment], encoding: Encoding, *, charset_guessed: bool = False) -> None:
         super().__init__(segments)
         self.encoding = encoding
         self.charset_guessed = charset_guessed
         self.header = segments[0]
-
-    @property
-    def type(self) -> str:
-        """MSH-9.1, for example ORU."""
-        return self._header_text(9, 1)
-
-    @property
-    def trigger(self) -> str:
-        """MSH-9.2, for example R01; of EVN-1 where the header does not say it."""
-        event = self.lookup("EVN")
-        said = self._header_text(9, 2)
-        return said or (text_of(event.part(1)) if isinstance(event, Segment) else "")
-
-    @property
-    def structure(self) -> str:
-        """MSH-9.3 as sent, for example ADT_A01; it is often missing or wrong."""
-        return self._header_text(9, 3)
-
-    @property
-    def control_id(self) -> str:
-        """MSH-10."""
-        return self._header_text(10, 1)
+        kind = self.header.part(9)
+        self.type = text_of(part(kind, 1))
+        self.trigger = text_of(part(kind, 2)) or self._text("EVN", 1)
+        self.structure = text_of(part(kind, 3))
+        self.control_id = text_of(part(self.header.part(10), 1))
 
     @property
     def sent_at(self) -> datetime | None:
         """MSH-7."""
-        moment = times.read(self._header_text(7, 1))
+        moment = times.read(self._text("MSH", 7))
         return moment.aware(self.encoding.zone) if moment else None
 
     @property
     def event_time(self) -> datetime | None:
         """When it happened: EVN-2 (or EVN-6, when that is said), else when the message was made."""
-        event = self.lookup("EVN")
-        recorded = times.read(text_of(event.part(2))) if isinstance(event, Segment) else None
+        recorded = times.read(self._text("EVN", 2))
         return recorded.aware(self.encoding.zone) if recorded else self.sent_at
 
     def lookup(self, name: str | int) -> object:
@@ -166,9 +153,7 @@ class Message(Group):
         found = (self._named or self._by_name()).get(name)
         if found:
             return found[0]
-        if name in ("type", "trigger", "structure", "control_id", "charset_guessed"):
-            return getattr(self, str(name))
-        return super().lookup(name)
+        return getattr(self, str(name)) if name in _FACTS else super().lookup(name)
 
     def unread(self) -> tuple[str, ...]:
         """`OBX-17` for each field that some segment fills and no template looked at, each once, in order.
@@ -196,5 +181,7 @@ class Message(Group):
         found = {f"{segment.id}-{number}": None for segment in self.segments for number in segment.nulls()}
         return tuple(found)
 
-    def _header_text(self, field: int, component: int) -> str:
-        return text_of(part(self.header.part(field), component))
+    def _text(self, name: str, field: int) -> str:
+        """The first component of a field of the first segment of that name."""
+        segment = self.lookup(name)
+        return text_of(part(segment.part(field), 1)) if isinstance(segment, Segment) else ""
