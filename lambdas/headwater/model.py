@@ -5,7 +5,7 @@ A FHIR resource is a `Resource`, a plain dict as parsed from JSON, so that `Any`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -20,18 +20,21 @@ NUMBERS = 100  # what a part is numbered with is less
 
 
 class Numbered:
-    """What a format gives to templates that ask for parts by number, `.5`: `part(5)` is that part, what is false if it
-    is not there or says nothing. Templates ask so often that it had better be a method of a list or dict."""
+    """What a format gives to templates that ask for parts by number, `.5`: `parts[5]` is that part, what is false if it
+    is not there or says nothing. Every number from 1 that is less than NUMBERS may be asked for."""
 
-    __slots__ = ("part",)
+    __slots__ = ("parts",)
 
-    def __init__(self, part: Callable[[int], Any]) -> None:
-        self.part = part
+    parts: list[Any] | dict[int, Any]
+
+    def part(self, number: int) -> Any:
+        """The part of that number, or None."""
+        return self.parts[number] or None
 
     def lookup(self, name: str | int) -> Any:
         """The part of that number; None if it is no number."""
         number = name if isinstance(name, int) else int(name) if name.isascii() and name.isdigit() else 0
-        return self.part(number) or None if 0 < number < NUMBERS else None
+        return self.part(number) if 0 < number < NUMBERS else None
 
     def each(self) -> Sequence[Any]:
         """What a loop goes through."""

@@ -133,12 +133,11 @@ class Codings:
         if not isinstance(value, Parts):
             code = " ".join(text_of(value).split())
             return [(code, "", "", "")] if code else []
-        said, found = value.part, []
+        said, found = value.parts, []
         for at, version_at in _TRIPLETS:
-            code = said(at)
-            if code:
-                system = self._systems[str(said(at + 2))]
-                found.append((" ".join(str(code).split()), str(said(at + 1)), system, str(said(version_at))))
+            if said[at]:
+                code, system = " ".join(str(said[at]).split()), self._systems[str(said[at + 2])]
+                found.append((code, str(said[at + 1]), system, str(said[version_at])))
         return found
 
     def _system(self, name: str) -> str:

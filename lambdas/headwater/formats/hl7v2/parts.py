@@ -52,18 +52,23 @@ class Parts(Numbered):
     """A component with its subcomponents, or a field or repetition with its components. It prints as the first of its
     parts, so that nothing that is there looks empty."""
 
-    __slots__ = ("encoding", "parts", "raw")
+    __slots__ = ("encoding", "raw")
+
+    parts: list[Part]
 
     def __init__(self, raw: str, parts: Sequence[Part], encoding: Encoding) -> None:
         self.raw = raw
-        self.parts = parts
-        self.part = ["", *parts, *_NOT_SENT].__getitem__
+        self.parts = ["", *parts, *_NOT_SENT]
         self.encoding = encoding
 
     @property
     def text(self) -> str:
         """All of it as one text, delimiters taken for what a sender meant who forgot to escape them."""
         return self.encoding.text(self.raw).rstrip()
+
+    def components(self) -> list[Part]:
+        """The components of a repetition as they were sent, the empty ones among them."""
+        return self.parts[1 : self.raw.count(self.encoding.component) + 2]
 
     def lookup(self, name: str | int) -> object:
         """A part by its number from 1, or `text`; None if it is empty or there is no such thing."""
@@ -86,7 +91,9 @@ class Repetitions(Parts):
 
     def __init__(self, raw: str, repetitions: Sequence[Part], encoding: Encoding) -> None:
         first = repetitions[0]
-        super().__init__(raw, first.parts if isinstance(first, Parts) else [first], encoding)
+        self.raw = raw
+        self.parts = first.parts if isinstance(first, Parts) else ["", first, *_NOT_SENT]
+        self.encoding = encoding
         self.repetitions = repetitions
 
     @property
@@ -122,15 +129,16 @@ class _Fields(dict[int, "Part | None"]):
 class Segment(Numbered):
     """A segment; `.5` is its field 5. In MSH, BHS and FHS field 1 is the delimiter itself (chapter 2.5.4)."""
 
-    __slots__ = ("_fields", "id", "raws")
+    __slots__ = ("id", "raws")
+
+    parts: _Fields
 
     def __init__(self, raws: list[str], encoding: Encoding) -> None:
         self.id = raws[0]
         self.raws = raws
-        self._fields = fields = _Fields()
+        self.parts = fields = _Fields()
         fields.raws = raws + _NOT_SENT
         fields.encoding = encoding
-        self.part = fields.__getitem__
         if self.id == "MSH":  # the delimiters are not split by what they declare
             fields[1], fields[2] = raws[1:3]
 
@@ -142,7 +150,7 @@ class Segment(Numbered):
 
     def unread(self) -> list[int]:
         """The numbers of the fields that hold something and were never looked at."""
-        fields, encoding = self._fields, self._fields.encoding
+        fields, encoding = self.parts, self.parts.encoding
         return [
             number
             for number, raw in enumerate(self.raws)
@@ -209,7 +217,8 @@ def repetitions(value: object) -> Sequence[Part]:
 def part(value: object, number: int) -> Part | None:
     """A part by its number from 1; a text is its own first part."""
     if isinstance(value, Numbered):
-        return value.part(number) or None
+        found: Part | None = value.parts[number] or None
+        return found
     return value if number == 1 and isinstance(value, str) else None
 
 

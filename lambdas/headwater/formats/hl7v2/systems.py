@@ -17,7 +17,7 @@ _NOT_FOR_URN = re.compile(r"[^A-Za-z0-9._-]+")
 ContentIds = Callable[..., Callable[..., str]]  # `headwater.fhir.ids.content_ids`, which formats may not know
 T = TypeVar("T")
 
-_NOTHING = dict[int, Any]().get
+_NOTHING = [""] * 5
 _MOST = 1000  # that are kept: a sender has a few dozen authorities and coding systems, but may write anything there
 
 
@@ -58,14 +58,14 @@ class Systems:
         """The system URI of an HD (chapter 2A.36) or of a namespace alone."""
         if value.__class__ is str:
             return self._uris[value, None, None] or None
-        said = value.part if isinstance(value, Parts) else _NOTHING
-        return self._uris[said(1), said(2), said(3)] or None
+        said = value.parts if isinstance(value, Parts) else _NOTHING
+        return self._uris[said[1], said[2], said[3]] or None
 
     @nil_stays
     def ei_authority(self, value: Any) -> str | None:
         """The system URI of an EI (chapter 2A.28), whose parts 2 to 4 are an HD."""
-        said = value.part if isinstance(value, Parts) else _NOTHING
-        return self._uris[said(2), said(3), said(4)] or None
+        said = value.parts if isinstance(value, Parts) else _NOTHING
+        return self._uris[said[2], said[3], said[4]] or None
 
     def _uri(self, hd: tuple[Part | None, ...]) -> str:
         namespace, universal, kind = map(text_of, hd)

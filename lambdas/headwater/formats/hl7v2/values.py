@@ -132,7 +132,7 @@ def _samples(value: Any) -> dict[str, int | str] | None:
 
 
 def _numbers(channel: Part) -> list[str]:
-    found = [quantity(one) for one in (channel.parts if isinstance(channel, Parts) else [channel])]
+    found = [quantity(one) for one in (channel.components() if isinstance(channel, Parts) else [channel])]
     return [number["value"] if number else "E" for number in found]
 
 

@@ -42,7 +42,7 @@ class HouseBuilder(FilterCalls, Resources):
         if name:
             return self._numbered(source, whole, part)
         text = f"{source} is None or {whole}.__class__ is str"
-        numbered = f"{whole}.part({part}) or None if isinstance({whole}, Numbered) else member({whole}, {part})"
+        numbered = f"{whole}.parts[{part}] or None if isinstance({whole}, Numbered) else member({whole}, {part})"
         return f"{whole if part == 1 else None} if {text} else {numbered}"
 
     @staticmethod
@@ -54,11 +54,11 @@ class HouseBuilder(FilterCalls, Resources):
 
     def _numbered(self, source: str, whole: str, part: int) -> str:
         """Part of a variable: most are segments or fields, of which several parts are asked for."""
-        key = whole, "reader"
+        key = whole, "parts"
         if key in self._live:
-            return f"({self._live[key]}({part}) or None)"
+            return f"({self._live[key]}[{part}] or None)"
         local = self._live[key] = self.new("t")
-        return f"(({local} := {whole}.part if isinstance({source}, Numbered) else reader({whole}))({part}) or None)"
+        return f"(({local} := {whole}.parts if isinstance({source}, Numbered) else parts_of({whole}))[{part}] or None)"
 
     def comparison(self, operator: str, left: str, right: str) -> str:
         if not isinstance(right, Const):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
-from headwater.model import Numbered
+from headwater.model import NUMBERS, Numbered
 from headwater.templates import runtime, tidy
 from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
 from headwater.templates.limits import LARGE, Meter
@@ -38,16 +37,28 @@ def value_of(meter: Meter, value: Any) -> Any:
     return tidy.exactly(text)
 
 
-_NOTHING = dict[int, Any]().get
+_NOTHING = [""] * NUMBERS
 
 
-def reader(value: Any) -> Callable[[int], Any]:
-    """What gives the numbered parts of a value; a text is its own first part."""
+class _Members:
+    """Numbered members of what has no `parts`: of a list, an object, a node."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __getitem__(self, number: int) -> Any:
+        return runtime.member(self.value, number)
+
+
+def parts_of(value: Any) -> Any:
+    """What gives the numbered parts of a value as `value.parts` does; a text is its own first part."""
     if value is None:
         return _NOTHING
-    if isinstance(value, Numbered):
-        return value.part
-    return {1: value}.get if value.__class__ is str else partial(runtime.member, value)
+    if value.__class__ is str:
+        return ["", value, *_NOTHING]
+    return value.parts if isinstance(value, Numbered) else _Members(value)
 
 
 def among(value: Any, texts: tuple[str, ...]) -> bool:
@@ -65,7 +76,7 @@ def greater_or_equal(left: Any, right: Any) -> bool:
 
 _FUNCTIONS = (
     plain,
-    reader,
+    parts_of,
     among,
     together,
     value_of,
