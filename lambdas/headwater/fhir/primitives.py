@@ -48,7 +48,7 @@ def is_string(value: Any) -> bool:
 
 
 def is_uri(value: Any) -> bool:
-    if type(value) is not str or not value:
+    if value.__class__ is not str or not value:
         return False
     if value.isprintable():  # then the only white space it can have is a space
         return " " not in value
@@ -56,7 +56,7 @@ def is_uri(value: Any) -> bool:
 
 
 def is_code(value: Any) -> bool:
-    if type(value) is not str or not value:
+    if value.__class__ is not str or not value:
         return False
     if " " not in value and value.isprintable():
         return True
@@ -64,20 +64,20 @@ def is_code(value: Any) -> bool:
 
 
 def is_id(value: Any) -> bool:
-    return type(value) is str and _ID.fullmatch(value) is not None
+    return value.__class__ is str and _ID.fullmatch(value) is not None
 
 
 def is_oid(value: Any) -> bool:
-    return type(value) is str and _OID.fullmatch(value) is not None
+    return value.__class__ is str and _OID.fullmatch(value) is not None
 
 
 def is_uuid(value: Any) -> bool:
-    return type(value) is str and _UUID.fullmatch(value) is not None
+    return value.__class__ is str and _UUID.fullmatch(value) is not None
 
 
 def is_base64(value: Any) -> bool:
     """Padded to whole groups of four; white space may stand between them (RFC 4648, folded as MIME does)."""
-    if type(value) is not str or not value:
+    if value.__class__ is not str or not value:
         return False
     if not (len(value) % 4 == 0 and _BASE64.fullmatch(value)):
         value = "".join(value.split())
@@ -86,19 +86,19 @@ def is_base64(value: Any) -> bool:
 
 
 def is_date(value: Any) -> bool:
-    return type(value) is str and _DATE.fullmatch(value) is not None and _in_calendar(value)
+    return value.__class__ is str and _DATE.fullmatch(value) is not None and _in_calendar(value)
 
 
 def is_date_time(value: Any) -> bool:
-    return type(value) is str and _DATE_TIME.fullmatch(value) is not None and _in_calendar(value)
+    return value.__class__ is str and _DATE_TIME.fullmatch(value) is not None and _in_calendar(value)
 
 
 def is_instant(value: Any) -> bool:
-    return type(value) is str and _INSTANT.fullmatch(value) is not None and _in_calendar(value)
+    return value.__class__ is str and _INSTANT.fullmatch(value) is not None and _in_calendar(value)
 
 
 def is_time(value: Any) -> bool:
-    return type(value) is str and _TIME.fullmatch(value) is not None
+    return value.__class__ is str and _TIME.fullmatch(value) is not None
 
 
 def _in_calendar(value: str) -> bool:
@@ -138,7 +138,7 @@ def is_mime_type(value: Any) -> bool:
 
 
 def is_currency(value: Any) -> bool:
-    return type(value) is str and _CURRENCY.fullmatch(value) is not None
+    return value.__class__ is str and _CURRENCY.fullmatch(value) is not None
 
 
 # What each type expects, in words for the error; the value itself may be PHI and is never shown.

@@ -23,8 +23,10 @@ _ATTACHMENT_ELEMENTS = frozenset(
     {"id", "extension", "contentType", "language", "data", "url", "_url", "size", "hash", "title", "creation"}
 )
 # What may follow `Type/`: an id, and a version.
-_REST_OF_LITERAL = re.compile(r"[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
-_ABSOLUTE = re.compile(r"https?://\S+/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_REST = r"[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+_REST_OF_LITERAL = re.compile(_REST)
+LITERAL = re.compile(rf"([A-Z][A-Za-z]+)/{_REST}")
+_ABSOLUTE = re.compile(rf"https?://\S+/([A-Z][A-Za-z]+)/{_REST}")
 
 
 def references(resource: Resource) -> Iterator[str]:

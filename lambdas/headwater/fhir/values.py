@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from headwater.fhir import fhirpath, tables
 from headwater.fhir.collections import Choices
 from headwater.fhir.narrative import narrative_problem
-from headwater.fhir.primitives import PRIMITIVES, SYNTAXES, Predicate, is_string
-from headwater.fhir.references import reference_problem
+from headwater.fhir.primitives import PRIMITIVES, SYNTAXES, Predicate
+from headwater.fhir.references import LITERAL, reference_problem
 
 # Path relative to what was checked, code, message.
 Fault = tuple[str, str, str]
@@ -82,16 +82,17 @@ def narrative(value: Any, _scope: Scope) -> Faults | None:
 
 
 def reference(targets: frozenset[str], whole: Check) -> Check:
-    """`whole` checks the Reference as a data type: most have nothing but a literal `reference`, which is a string."""
+    """`whole` checks the Reference as a data type: most have nothing but a literal `reference`."""
+    known = tables.resource_names() & targets if targets else tables.resource_names()
 
     def check(node: Any, scope: Scope) -> Faults | None:
         reference = node.get("reference") if type(node) is dict else None
         if type(reference) is not str:
             return whole(node, scope)
         scope.found.append(reference)
+        if len(node) == 1 and (literal := LITERAL.fullmatch(reference)) and literal[1] in known:
+            return None
         problem = reference_problem(reference, targets, scope.local)
-        if not problem and len(node) == 1:
-            return None if is_string(reference) else whole(node, scope)
         faults = whole(node, scope)
         return [*(faults or ()), (".reference", *problem)] if problem else faults
 
