@@ -131,7 +131,7 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
     if other in policy.nicknames.get(one, ()):
         # Bill is hardly anybody's name from birth; Katie is, and may be Kathleen's twin.
         return "variant" if one in policy.given_names and other in policy.given_names else "nickname"
-    if 1 in (len(one), len(other)):
+    if len(one) == 1 or len(other) == 1:
         return "initial" if one[0] == other[0] else "different"
     if _goes_by(one, b, policy) or _goes_by(other, a, policy):
         return "middle"

@@ -24,8 +24,8 @@ def slip_of_any(name: str, others: Iterable[str]) -> bool:
     """Whether the name is a slip of one of the others; no word may be empty."""
     # One edit leaves the first or the last letter as it is, and to look at them costs less than to count edits.
     long, first, last = len(name) >= _LONG, name[0], name[-1]
-    found = [other for other in others if (other[0] == first or other[-1] == last or long) and slip(name, other)]
-    return bool(found)
+    likely = [one for one in others if one[0] == first or one[-1] == last or (long and len(one) >= _LONG)]
+    return bool(likely) and any(slip(name, one) for one in likely)
 
 
 def one_slip(a: str, b: str) -> bool:
