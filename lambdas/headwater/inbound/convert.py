@@ -2,8 +2,8 @@
 
 A format reads the bytes and the EHR's templates say what they mean, unless they are FHIR R4 already. Then the result is
 made whole: resources that a template wrote in the place of a reference are lifted out, the same thing said twice is one
-resource, every reference resolves, exactly one Patient is there, Provenance tells where it all came from, and all of it
-is valid.
+resource, every reference resolves, exactly one Patient is there, Provenance tells where it all came from, all of it is
+valid, and each says which profiles of US Core it conforms to.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from headwater.fhir.assemble import Lifting, lift, merge
 from headwater.fhir.ids import content_id
 from headwater.fhir.merged import is_replaced
 from headwater.fhir.references import references
+from headwater.fhir.us_core import claim
 from headwater.fhir.validate import validate
 from headwater.formats import read
 from headwater.formats.reading import Reading
@@ -61,13 +62,16 @@ def draft(envelope: Envelope, ehr: Ehr, engine: Engine) -> Converted:
     reading = read(envelope.content_type, envelope.body, ehr.feed)
     try:
         built = _built(reading, ehr, engine)
-        return _whole(built.tidied() if reading.template else built, reading, envelope, engine)
+        converted = _whole(built.tidied() if reading.template else built, reading, envelope, engine)
+        claim(converted.resources)
+        return converted
     except RecursionError:
         raise _too_deep(reading) from None
 
 
 def _checked(converted: Converted, reading: Reading) -> Converted:
     check(converted.resources, reading.places)
+    claim(converted.resources)
     return converted
 
 

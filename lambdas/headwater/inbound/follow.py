@@ -19,6 +19,7 @@ from itertools import groupby
 from headwater.errors import HeadwaterError, Quarantine
 from headwater.fhir.ids import content_id
 from headwater.fhir.source import SYSTEM, given_to, source_code, source_of, types_about_patients
+from headwater.fhir.us_core import claim
 from headwater.model import LinkEvent, Move, Resource
 from headwater.persons.golden import golden_patient
 from headwater.ports import Clock, FhirStore, Moves, PersonIndex, Watch
@@ -75,11 +76,13 @@ class Follow:
         """The Patients of both persons, as they are now; written only where the store has others."""
         for person in filter(None, map(self.index.get, (event.person_id, event.other))):
             golden = golden_patient(person)
+            claim([golden])
             stored = self.fhir.read(f"Patient/{person.id}")
             if stored is None:
                 self.fhir.transact([golden])
             elif {**stored, "meta": None} != {**golden, "meta": None}:
-                self.fhir.update({**golden, "meta": stored["meta"]})
+                kept = {name: value for name, value in stored["meta"].items() if name != "profile"}
+                self.fhir.update({**golden, "meta": {**kept, **golden.get("meta", {})}})
 
     def _take_along(self, events: Sequence[LinkEvent], moved: Counter[str], faults: dict[str, str]) -> None:
         """Put right what came from the records that changed hands; counts it by the change's name."""

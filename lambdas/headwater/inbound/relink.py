@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from headwater.fhir.ids import content_id
+from headwater.fhir.us_core import claim
 from headwater.model import Person
 from headwater.persons.golden import golden_patient
 from headwater.persons.links import Links, Signed
@@ -36,5 +37,7 @@ class Relink:
         return self._stored(self.links.split(person_id, record_keys, signed, new_id=new_id))
 
     def _stored(self, persons: tuple[Person, ...]) -> tuple[Person, ...]:
-        self.fhir.transact([golden_patient(person) for person in persons])
+        patients = [golden_patient(person) for person in persons]
+        claim(patients)
+        self.fhir.transact(patients)
         return persons

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from headwater.errors import Hold
 from headwater.fhir.references import rewrite_references
 from headwater.fhir.source import STATEMENTS, patients_of, source_code
+from headwater.fhir.us_core import claim
 from headwater.inbound.match.known import news_of_known
 from headwater.inbound.match.merge import Merged, merged_by_ehr
 from headwater.inbound.match.new import first_seen
@@ -86,6 +87,7 @@ def _theirs(resources: Iterable[Resource], merged: Merged) -> tuple[Resource, ..
             named[f"Patient/{resource['id']}"] = f"Patient/{person.id}"
         else:
             others.append(resource)
+    claim(list(golden.values()))
     left = dict.fromkeys(named, f"Patient/{merged.person.id}")
     told = (rewrite_references(one, named if one["resourceType"] in STATEMENTS else left) for one in others)
     return (*golden.values(), *told)
