@@ -83,6 +83,14 @@ def test_others_are_others(other: Traits, policy: MatchingPolicy) -> None:
     assert grade(person(**HOME), other, policy).verdict is Verdict.DIFFERENT
 
 
+def test_a_veto_holds_however_low_a_threshold_is_set(policy: MatchingPolicy) -> None:
+    lower = replace(policy, thresholds=replace(policy.thresholds, same=0.9, link=0.9, alone=0.9))
+    senior = of(person(suffix="Sr", **PHONE))
+    junior = grade_person(profile_of(person(suffix="Jr", **PHONE), lower), senior, lower)
+    assert junior.evidence[0] == "veto: different generations (Sr, Jr, III)"
+    assert junior.verdict is Verdict.POSSIBLE
+
+
 @pytest.mark.parametrize("name", ["Unknown Trauma", "John Doe"])
 def test_nobody_with_no_name_is_linked_by_himself(name: str, policy: MatchingPolicy) -> None:
     assert grade(person(name, **HOME), person(name, **HOME), policy).verdict is not Verdict.SAME

@@ -22,7 +22,7 @@ _ALIKE_NAME = _SAME_NAME | {"close", "middle", "initial", "swapped"}
 _SAME_FAMILY = frozenset({"equal", "part", "close", "swapped"})
 _BORN_APART = frozenset({"different", "close", "swapped", "year"})
 _CELLS = 16  # that `cells` gives for a pair
-# The most that a veto leaves: likely enough to be looked at, never enough to pass.
+# The most that a veto leaves: likely enough to be looked at, never enough to pass, wherever a threshold lies.
 _NOT_CERTAIN = 0.99
 
 
@@ -79,7 +79,7 @@ def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool,
         vetoes, cautions = (vetoes, cautions) if scored >= policy.thresholds.despite else ((*vetoes, *cautions), ())
     if vetoes:
         confidence = min(confidence, _NOT_CERTAIN)
-    verdict = Verdict.SAME if confidence >= same else Verdict.POSSIBLE
+    verdict = Verdict.SAME if confidence >= same and confidence > _NOT_CERTAIN else Verdict.POSSIBLE
     if confidence < policy.thresholds.possible:
         verdict = Verdict.DIFFERENT
     said = [f"veto: {veto}" for veto in vetoes] + [f"caution: {caution}" for caution in cautions]
