@@ -57,6 +57,7 @@ BOTH = [
     '{ "v": "a\\"b\\u0041\\n", "w": "\u00e9{{ q }}\\\\" }',
 ]
 HOUSE = [
+    '{ "a": "{{ l.1 }}", "b": "{{ l.2 }}", "c": "{{ a.1 }}{{ a.2 }}{{ a.text }}", {% if l.1 == \'\' %}"d": 1{% endif %} }',
     "{ \"v\": {% render 'T/Value', x: a %}, \"w\": [{% render 'T/Item' for l as x %}] }",
     "{% assign x = 's' %}{% assign last = 's' %}{ {% render 'T/Alone', x: l, a: a %} \"o\": { {% render 'T/Alone', a: i %} }, \"s\": \"{{ x }}{{ y }}{{ last }}\" }",  # noqa: E501
     "{ {% assign x = 'own' %}{% include 'T/Members', x: a %} \"x\": \"{{ x }}\" }",

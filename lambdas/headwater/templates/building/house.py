@@ -39,11 +39,14 @@ class HouseBuilder(FilterCalls, Resources):
             sure = source == whole and whole in self._sure
             known = self._known_kind(whole, part) if isinstance(part, str) else ""
             return f"{'' if sure else f'None if {source} is None else '}{known}member({whole}, {part!r})"
-        if name:
+        if self.solid(part, name):
             return self._numbered(source, whole, part)
         text = f"{source} is None or {whole}.__class__ is str"
         numbered = f"{whole}.parts[{part}] or None if isinstance({whole}, Numbered) else member({whole}, {part})"
         return f"{whole if part == 1 else None} if {text} else {numbered}"
+
+    def solid(self, part: str | int, name: str) -> bool:
+        return bool(name) and isinstance(part, int) and 0 < part < NUMBERS
 
     @staticmethod
     def _known_kind(whole: str, part: str) -> str:

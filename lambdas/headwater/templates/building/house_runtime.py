@@ -7,6 +7,7 @@ from typing import Any
 
 from headwater.model import NUMBERS, Numbered
 from headwater.templates import runtime, tidy
+from headwater.templates.building.position import Unbuildable
 from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
 from headwater.templates.limits import LARGE, Meter
 
@@ -41,7 +42,8 @@ _NOTHING = [""] * NUMBERS
 
 
 class _Members:
-    """Numbered members of what has no `parts`: of a list, an object, a node."""
+    """Numbered members of what has no `parts`: of a list, an object, a node. Of those that are false, but not nil, the
+    text decides: built code takes what is false for nil."""
 
     __slots__ = ("value",)
 
@@ -49,7 +51,10 @@ class _Members:
         self.value = value
 
     def __getitem__(self, number: int) -> Any:
-        return runtime.member(self.value, number)
+        found = runtime.member(self.value, number)
+        if not found and found is not None:
+            raise Unbuildable("a numbered member that is false")
+        return found
 
 
 def parts_of(value: Any) -> Any:

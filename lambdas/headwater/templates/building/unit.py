@@ -98,7 +98,7 @@ class Unit:
         return frozenset() if name in self._alone else self._dynamic
 
     def begun(self, name: str) -> frozenset[str]:
-        """The variables that a template alone reads and assigns: each has a value when it begins, an argument or nil."""
+        """The variables that a template alone reads and assigns: each begins with a value, an argument or nil."""
         own = self._reaches[name]
         return frozenset(own.writes & own.mentions) if name in self._alone else frozenset()
 

@@ -12,6 +12,8 @@ from headwater.templates.building.branches import Live, common
 from headwater.templates.building.calls import Calls
 from headwater.templates.building.source import NIL, Const, Never, const, kept, local_of
 
+SOLID = "v"  # what a local begins with that is never false
+
 
 class Variables(Calls):
     _own: dict[str, str]  # variables that only this template knows: the Python local of each
@@ -87,7 +89,7 @@ class Variables(Calls):
             return self.member(source, part)
         key = whole, part
         if key not in self._live:
-            self._live[key] = self.new("t")
+            self._live[key] = self.new(SOLID if self.solid(part, name) else "t")
             return kept(self._live[key], self.step(source, whole, part, name))
         return self._live[key]
 
@@ -110,9 +112,10 @@ class Variables(Calls):
         local = local_of(source)
         if not local:
             return f"((_ := {source}) is not None and _ is not False)"
+        solid = local.startswith(SOLID)
         if local in self._sure:
-            return const(True) if self._sure[local] else f"({source} is not False)"
-        return f"({source} is not None and {local} is not False)"
+            return const(True) if self._sure[local] or solid else f"({source} is not False)"
+        return f"({source} is not None)" if solid else f"({source} is not None and {local} is not False)"
 
     def _logic(self, node: nodes.Logic) -> tuple[str, Live, Live]:
         both = node.operator == "and"
@@ -175,6 +178,10 @@ class Variables(Calls):
     def step(self, source: str, whole: str, part: str | int, name: str) -> str:
         """One step of a path without a call, if it can be: `source` leaves its value in the local `whole`. `name` is
         that of the variable, where it is its value."""
+        raise NotImplementedError
+
+    def solid(self, part: str | int, name: str) -> bool:
+        """Whether a step is nil or neither nil nor false; `name` as of `step`."""
         raise NotImplementedError
 
     def call(self, call: nodes.Call, value: str) -> str:

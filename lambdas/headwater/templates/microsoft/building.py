@@ -51,6 +51,9 @@ class MicrosoftBuilder(Builder):
             return f"{whole}[{index}] if {self._asked(whole)} else {nothing}{other}"
         return f"{nothing}{whole}[{index}] if {whole}.__class__ is Drop else {other}"
 
+    def solid(self, part: str | int, name: str) -> bool:  # noqa: ARG002
+        return False
+
     def _asked(self, parameter: str) -> str:
         """Whether a parameter is a drop: worked out once, where the function begins."""
         self._flags[parameter] = f"{parameter}d"
