@@ -28,10 +28,16 @@ def focus_itself(focus: Items, _resource: Any) -> Items:
 
 
 def step(run: Run, name: str, choices: Choices) -> Run:
+    each = step_of(name, choices)
+    return lambda focus, resource: [v for item in run(focus, resource) for v in each(item)]
+
+
+def step_of(name: str, choices: Choices) -> Callable[[Any], Items]:
+    """The step from one object alone."""
     if name in choices:
         names = choices[name]
-        return lambda focus, resource: [v for item in run(focus, resource) for v in _choice_member(item, names)]
-    return lambda focus, resource: [v for item in run(focus, resource) for v in _member(item, name)]
+        return lambda item: _choice_member(item, names)
+    return lambda item: _member(item, name)
 
 
 def _member(item: Any, name: str) -> Items:
@@ -68,6 +74,10 @@ def truth(items: Items) -> bool | None:
     if not items:
         return None
     return items[0] if type(items[0]) is bool else True
+
+
+def has_value(items: Items) -> bool:
+    return len(items) == 1 and type(items[0]) is not dict
 
 
 def _boolean(value: bool | None) -> Items:
@@ -250,7 +260,7 @@ FUNCTIONS: dict[str, Callable[..., Run]] = {
     "first": _whole(lambda items: items[:1]),
     "tail": _whole(lambda items: items[1:]),
     "trace": _whole(lambda items: items),
-    "hasValue": _whole(lambda items: [len(items) == 1 and type(items[0]) is not dict]),
+    "hasValue": _whole(lambda items: [has_value(items)]),
     "isDistinct": _whole(lambda items: [len({_key(item) for item in items}) == len(items)]),
     "allFalse": _whole(lambda items: [all(item is False for item in items)]),
     "children": _whole(lambda items: list(_children(items))),

@@ -19,8 +19,10 @@ from headwater.fhir.collections import (
     Run,
     Unsupported,
     focus_itself,
+    has_value,
     of_type,
     step,
+    step_of,
     truth,
 )
 
@@ -52,14 +54,16 @@ def compile_rule(expression: str, *, at_resource: bool, choices: Choices | None 
 
 
 class _Term(NamedTuple):
-    """A compiled part of an expression. Most rules ask what is there, so presence has a way without collections:
-    `code.empty() or system.exists()` becomes two look-ups.
+    """A compiled part of an expression. Most rules ask what is there, or how many, so that has a way without
+    collections: `code.empty() or system.exists()` becomes two look-ups.
     """
 
     run: Run
     names: frozenset[str] = frozenset()  # if it is one step from the focus: the properties that step to
     decide: Decide | None = None
     sure: bool = False  # `decide` never gives None
+    step: Callable[[Any], Items] | None = None  # if it is one step from the focus: that step
+    number: Callable[[Any], int] | None = None
 
 
 class _Parser:
@@ -108,7 +112,7 @@ class _Parser:
         if kind == "text":
             return _constant(_ESCAPE.sub(r"\1", token[1:-1]))
         if kind == "number":
-            return _constant(int(token))
+            return _constant(int(token))._replace(number=lambda _node: int(token))
         if kind == "variable":
             return self.variable(token)
         if token == "(":
@@ -124,7 +128,8 @@ class _Parser:
         if token[0].isupper():  # the resource's own type, as in `Appointment.status`
             return _Term(focus_itself)
         name = token.strip("`")
-        return _Term(step(focus_itself, name, self.choices), self.choices.get(name) or frozenset({name, f"_{name}"}))
+        names = self.choices.get(name) or frozenset({name, f"_{name}"})
+        return _Term(step(focus_itself, name, self.choices), names, step=step_of(name, self.choices))
 
     def variable(self, token: str) -> _Term:
         if token == "$this":
@@ -145,6 +150,8 @@ class _Parser:
         self.take(")")
         if on.names and not arguments and name in ("exists", "empty"):
             return _presence(on.names, name == "exists")
+        if not arguments and (short := _shortened(on, name)):
+            return short._replace(run=FUNCTIONS[name](on.run))
         if name in PER_ITEM and len(arguments) == 1:
             return _Term(PER_ITEM[name](on.run, arguments[0]))
         if name in FUNCTIONS:
@@ -180,6 +187,18 @@ def _presence(names: frozenset[str], wanted: bool) -> _Term:
     return _Term(run, decide=decide, sure=True)
 
 
+def _shortened(on: _Term, name: str) -> _Term | None:
+    """A function of the collection alone as one of the object, where it is one."""
+    step, decide = on.step, on.decide
+    if step and name == "count":
+        return _Term(on.run, number=lambda node: len(step(node)))
+    if step and name == "hasValue":
+        return _Term(on.run, decide=lambda node: has_value(step(node)), sure=True)
+    if decide and on.sure and name == "not":
+        return _Term(on.run, decide=lambda node: not decide(node), sure=True)
+    return None
+
+
 def _decision(term: _Term) -> Decide:
     run = term.run
     return term.decide or (lambda node: truth(run([node], node)))
@@ -187,6 +206,11 @@ def _decision(term: _Term) -> Decide:
 
 def _joined(operator: str, left: _Term, right: _Term) -> _Term:
     run = OPERATORS[operator](left.run, right.run)
+    some, more = left.number, right.number
+    if some and more and operator == "+":
+        return _Term(run, number=lambda node: some(node) + more(node))
+    if some and more and operator == ">":
+        return _Term(run, decide=lambda node: some(node) > more(node), sure=True)
     if not left.sure or operator not in ("and", "or", "implies"):
         return _Term(run)
     one, other = _decision(left), _decision(right)
