@@ -57,7 +57,7 @@ BOTH = [
     '{ "v": "a\\"b\\u0041\\n", "w": "\u00e9{{ q }}\\\\" }',
 ]
 HOUSE = [
-    '{ "a": "{{ l.1 }}", "b": "{{ l.2 }}", "c": "{{ a.1 }}{{ a.2 }}{{ a.text }}", {% if l.1 == \'\' %}"d": 1{% endif %} }',
+    '{ "a": "{{ l.2 }}", "b": "{{ a.1 }}{{ a.2 }}{{ a.text }}", {% if l.0 == \'x\' %}"c": 1{% endif %} }',
     "{ \"v\": {% render 'T/Value', x: a %}, \"w\": [{% render 'T/Item' for l as x %}] }",
     "{% assign x = 's' %}{% assign last = 's' %}{ {% render 'T/Alone', x: l, a: a %} \"o\": { {% render 'T/Alone', a: i %} }, \"s\": \"{{ x }}{{ y }}{{ last }}\" }",  # noqa: E501
     "{ {% assign x = 'own' %}{% include 'T/Members', x: a %} \"x\": \"{{ x }}\" }",
@@ -132,6 +132,11 @@ def test_an_output_that_is_no_value_falls_back_while_it_runs(put: Put, dialect: 
         assert engine.build("root", {"x": "5"}) == {"v": 5, "w": 1}
         with pytest.raises(TemplateError, match=r"convert\.json"):
             engine.build("root", {"x": None})
+
+
+def test_a_false_item_of_a_list_is_what_it_is(put: Put) -> None:
+    engine = Engine([put(root='{ "v": {{ l.1 }}, "w": {% if l.1 == 0 %}"none"{% endif %} }')])
+    assert [engine.build("root", {"l": [5, 0]}) for _ in range(3)] == [{"v": 0, "w": "none"}] * 3
 
 
 GREEDY = {
