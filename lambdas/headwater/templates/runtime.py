@@ -237,9 +237,9 @@ def contains(whole: Any, part: Any) -> bool:
     if isinstance(whole, str):
         return text(part) in whole
     if isinstance(whole, list | tuple | range):
-        if part.__class__ is str and part in whole:
-            return True
-        return any(equal(item, part) for item in whole if item.__class__ is not str or part.__class__ is not str)
+        if part.__class__ is str and set(map(type, whole)) == {str}:
+            return part in whole
+        return any(equal(item, part) for item in whole)
     return isinstance(whole, dict) and text(part) in whole
 
 
