@@ -30,8 +30,8 @@ Check = Callable[[Any, list[Needed]], bool]
 
 
 class Profile(NamedTuple):
-    """One profile, compiled: `bases` are those that it derives from, `is_meant` says whether it is about a resource. One
-    that is `alone` is claimed of what has no other."""
+    """One profile, compiled. `bases` are those that it derives from; one that is `alone` is for what has no other;
+    `is_meant` says whether it is about a resource."""
 
     name: str
     bases: frozenset[str]

@@ -21,6 +21,7 @@ _STARTS = re.compile(rb"(?:(?<=[\r\n])|\A)(?:MSH|FHS|BHS|BTS|FTS)(?=[^\w\s]|[\r\
 _PATIENT_STARTS = re.compile(rb"(?<=[\r\n])PID(?=[^\w\s])")
 # The types whose groups of a patient may repeat: in orders a second PID belongs to earlier results of the same patient.
 OF_SEVERAL_PATIENTS = ("ADT", "ORU", "RSP")
+_OF_TWO_RECORDS = ("A24", "A37")  # what they say is about both at once (chapter 3.3)
 
 
 def unframe(body: bytes) -> bytes:
@@ -78,16 +79,22 @@ def _messages(body: bytes) -> list[bytes]:
 def _patients(message: bytes) -> list[bytes]:
     """What stands before the first PID, with each PID and what belongs to it."""
     starts = [found.start() for found in _PATIENT_STARTS.finditer(message)]
-    if len(starts) < 2 or _type(message) not in OF_SEVERAL_PATIENTS:
+    if len(starts) < 2 or not of_several_patients(*_type(message), len(starts)):
         return [message]
     head = message[: starts[0]]
     return [head + message[start:end] for start, end in zip(starts, [*starts[1:], len(message)], strict=True)]
 
 
-def _type(message: bytes) -> str:
-    """MSH-9.1."""
+def of_several_patients(message_type: str, trigger: str, patients: int) -> bool:
+    """Whether each PID begins what is told of another patient."""
+    return message_type in OF_SEVERAL_PATIENTS and not (trigger in _OF_TWO_RECORDS and patients == 2)
+
+
+def _type(message: bytes) -> tuple[str, str]:
+    """MSH-9.1 and MSH-9.2, which are three characters each."""
     fields = re.split(rb"[\r\n]", message, maxsplit=1)[0].split(message[3:4])
-    return fields[8].strip()[:3].decode("ascii", "replace") if len(fields) > 8 else ""
+    said = fields[8].strip().decode("ascii", "replace") if len(fields) > 8 else ""
+    return said[:3], said[4:7]
 
 
 def _check_count(trailer: bytes, found: int) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from headwater.errors import Quarantine
 from headwater.formats.hl7v2.events import structure_of
-from headwater.formats.hl7v2.framing import OF_SEVERAL_PATIENTS, split_batch
+from headwater.formats.hl7v2.framing import of_several_patients, split_batch
 from headwater.formats.hl7v2.parse import parse
 from headwater.formats.reading import Feed, Reading
 
@@ -21,7 +21,7 @@ def read(body: bytes, feed: Feed) -> Reading:
     """Raises Quarantine('convert.not_hl7' | '.truncated' | '.charset' | '.patient_several')."""
     message = parse(body, ZoneInfo(feed.time_zone))
     message_type, patients = message.type, message.all("PID")
-    if len(patients) > 1 and message_type in OF_SEVERAL_PATIENTS:
+    if len(patients) > 1 and of_several_patients(message_type, message.trigger, len(patients)):
         hint = "a message about several patients is split first, or what is one's would become another's"
         raise Quarantine("convert.patient_several", place="PID", hint=hint)
     kind = structure_of(message_type, message.trigger)
