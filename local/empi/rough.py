@@ -19,29 +19,31 @@ from local.empi import names
 from local.empi.slips import one_digit, one_letter
 from local.empi.truth import Known
 
-# The share of records that lose a field, and of those that have it mistyped or wrong. A record's own carelessness
+# The share of records that lose a field, and of those that have it mistyped or exchanged. A record's own carelessness
 # (from half as much to twice as much) multiplies the latter.
 _LOST = {"gender": 0.5, "suffix": 0.5, "emails": 0.6, "phones": 0.5, "address": 0.1, "postal": 0.05, "born": 0.03,
          "given": 0.02, "family": 0.01, "middle": 0.5, "SS": 0.2, "MB": 0.7}  # fmt: skip
-_LETTER, _DIGIT, _OTHER, _SWAPPED = 0.1, 0.05, 0.015, 0.02
+_LETTER, _DIGIT, _SWAPPED = 0.1, 0.05, 0.02
 
 
-def roughened(records: Sequence[Known], seed: int, policy: MatchingPolicy) -> list[Known]:
-    """The same people in the same order, each record made rough; the same for the same seed."""
+def roughened(records: Sequence[Known], seed: int, policy: MatchingPolicy, *, other: float = 0.015) -> list[Known]:
+    """The same people in the same order, each record made rough; the same for the same seed. `other` is the share of
+    names, birth dates and Social Security numbers that are quite another's."""
     chance = random.Random(f"headwater rough {seed}")
-    return [_rough(record, chance, policy) for record in records]
+    return [_rough(record, chance, policy, other) for record in records]
 
 
-def _rough(record: Known, chance: random.Random, policy: MatchingPolicy) -> Known:
+def _rough(record: Known, chance: random.Random, policy: MatchingPolicy, other: float) -> Known:
     careless = chance.uniform(0.5, 2)
+    other *= careless
     old = record.traits
-    given, family = _names(old, chance, careless)
+    given, family = _names(old, chance, careless, other)
     street, code = _address(old, chance, careless)
     traits = Traits(
         family=family,
         given=given,
         suffix="" if _lost("suffix", chance) else old.suffix,
-        birth_date=None if _lost("born", chance) else _born(old.birth_date, chance, careless),
+        birth_date=None if _lost("born", chance) else _born(old.birth_date, chance, careless, other),
         gender="" if _lost("gender", chance) else old.gender,
         phones=() if _lost("phones", chance) else tuple(_digits(one, chance, careless) for one in old.phones),
         emails=() if _lost("emails", chance) else old.emails,
@@ -49,7 +51,9 @@ def _rough(record: Known, chance: random.Random, policy: MatchingPolicy) -> Know
         city=old.city,
         state=old.state,
         postal_code=code,
-        identifiers=tuple(_identifier(one, chance, careless) for one in old.identifiers if not _lost(one.kind, chance)),
+        identifiers=tuple(
+            _identifier(one, chance, careless, other) for one in old.identifiers if not _lost(one.kind, chance)
+        ),
     )
     return replace(record, traits=traits, profile=profile_of(traits, policy))
 
@@ -58,14 +62,16 @@ def _lost(field: str, chance: random.Random) -> bool:
     return chance.random() < _LOST.get(field, 0)
 
 
-def _names(old: Traits, chance: random.Random, careless: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _names(
+    old: Traits, chance: random.Random, careless: float, other: float
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(given, family) names as typed."""
     first, middle = old.given[:1], () if _lost("middle", chance) else old.given[1:]
     given = () if _lost("given", chance) else tuple(_letters(name, chance, careless) for name in first)
     family = () if _lost("family", chance) else tuple(_letters(name, chance, careless) for name in old.family)
-    if given and chance.random() < _OTHER * careless:
+    if given and chance.random() < other:
         given = (names.given(chance, old.gender if old.gender in ("male", "female") else "female", spanish=False),)
-    if family and chance.random() < _OTHER * careless:
+    if family and chance.random() < other:
         family = (names.family(chance, spanish=False),)
     if given and family and chance.random() < _SWAPPED * careless:
         given, family = family[:1], given
@@ -82,10 +88,10 @@ def _address(old: Traits, chance: random.Random, careless: float) -> tuple[tuple
     return street, code
 
 
-def _born(born: date | None, chance: random.Random, careless: float) -> date | None:
+def _born(born: date | None, chance: random.Random, careless: float, other: float) -> date | None:
     if born is None:
         return None
-    if chance.random() < _OTHER * careless:
+    if chance.random() < other:
         return date(1920, 1, 1) + timedelta(days=chance.randrange(105 * 365))
     if chance.random() < _DIGIT * careless:
         try:
@@ -95,10 +101,10 @@ def _born(born: date | None, chance: random.Random, careless: float) -> date | N
     return born
 
 
-def _identifier(old: Identifier, chance: random.Random, careless: float) -> Identifier:
+def _identifier(old: Identifier, chance: random.Random, careless: float, other: float) -> Identifier:
     if old.kind != "SS" or sum(map(str.isdigit, old.value)) < 9:
         return old
-    if chance.random() < _OTHER * careless:
+    if chance.random() < other:
         return replace(old, value=f"{chance.randrange(100, 660)}{chance.randrange(101000, 999999)}")
     return replace(old, value=_digits(old.value, chance, careless))
 

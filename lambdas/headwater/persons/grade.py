@@ -236,6 +236,7 @@ def _cautions(levels: Levels) -> tuple[str, ...]:
         "two live MRNs of one authority": levels.record == "two_of_one",
         "another record of the person has another given name": levels.others == "different",
         "the given names are only near each other": levels.given in ("near", "middle_initial"),
+        "the given names are related, and may be two children's": levels.given == "variant",
     }
     return tuple(caution for caution, holds in found.items() if holds)
 
