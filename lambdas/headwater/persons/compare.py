@@ -47,7 +47,7 @@ _BEST = {
     "given": "equal nickname variant part close middle initial swapped near middle_initial different newborn missing",
     "birth_date": "equal default swapped close year different missing",
     "family": "equal part close swapped different missing",
-    "home": "",  # follows from the next three
+    "home": "several one area different missing",  # of no weight: it follows from the next three
     "phone": "equal different missing",
     "address": "equal close area different missing",
     "insurance": "equal different missing",
@@ -66,12 +66,13 @@ def united(pairs: Sequence[Levels]) -> Levels:
     first = pairs[0]
     if pairs.count(first) == len(pairs):
         return first
-    given, birth_date, family, _, phone, address, insurance, *others = (
-        min(column, key=rank.__getitem__) if rank else ""
-        for rank, column in zip(_RANKS, zip(*pairs, strict=True), strict=False)
-    )
-    renamed = given != "different" and any(pair.given == "different" for pair in pairs)
-    reborn = birth_date != "different" and any(pair.birth_date == "different" for pair in pairs)
+    columns = list(zip(*pairs, strict=True))
+    given, birth_date, family, _, phone, address, insurance, *others = [
+        column[0] if column.count(column[0]) == len(column) else min(column, key=rank.__getitem__)
+        for rank, column in zip(_RANKS, columns, strict=False)
+    ]
+    renamed = given != "different" and "different" in columns[0]
+    reborn = birth_date != "different" and "different" in columns[1]
     home = _home(phone, address, insurance)
     apart = "different" if renamed else "part" if reborn else "missing"
     return Levels._make((given, birth_date, family, home, phone, address, insurance, *others, apart))
