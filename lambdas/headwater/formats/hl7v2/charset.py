@@ -45,6 +45,7 @@ _NAMES = {
     for prefix, joint in (("", "/"), ("ISO-", "-"), ("ISO ", "/"))
 }
 
+_CONTROLS = bytes({*range(32)} - {*b"\t\n\r"})
 _NOT_IN_FHIR = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]")
 
 
@@ -70,7 +71,7 @@ def decode(body: bytes) -> Text:
         return _read(body, "utf-16-be")
     declared = _declared(body)
     if body.isascii() and declared not in ("ISO IR14", "ISO IR87", "ISO IR159"):
-        return Text(_clean(body.decode("ascii")), "ascii", guessed=False)
+        return Text(body.translate(None, _CONTROLS).decode("ascii"), "ascii", guessed=False)
     if not declared or _NAMES.get(declared) == "ascii":
         return _guess(body)
     if declared not in _NAMES:

@@ -41,8 +41,6 @@ class Codings:
     @nil_stays
     def code(self, value: Any, name: str) -> str | None:
         """The target code of the map `name`."""
-        if value is None:
-            return None
         codes = self._codes[name]
         found = codes.get(("", value)) if value.__class__ is str else None
         found = found or self._target(self._triplets(value), codes)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import NamedTuple
 
 _USUAL = re.compile(r"\d{8}(?:\d{4}(?:\d\d)?(?:[+-]\d{4})?)?", re.ASCII)
 _KNOWN = {8: 3, 12: 5, 14: 6, 17: 5, 19: 6}  # parts, by the length of a usual text
+_WRITTEN = (0, 4, 7, 10, 10, 19, 19)  # length, by how many parts are known
 _DTM = re.compile(
     r"(\d{4})(?:-?(\d\d)(?:-?(\d\d)(?:[T ]?(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,9}))?)?)?)?)?)?"
     r"\s*(?:(Z)|([+-])(\d\d):?(\d\d))?"
@@ -20,11 +22,12 @@ _TM = re.compile(r"(\d\d):?(\d\d)(?::?(\d\d)(\.\d{1,9})?)?(?:[+-]\d{4})?")
 
 
 class Moment(NamedTuple):
-    """A time as far as it is known: when it begins (without zone if none was said), and how many of its parts, year to
-    second, were given. `fraction` are the digits behind the second."""
+    """A time as far as it is known: when it begins (without zone if none was said), how many of its parts, year to
+    second, were given, and how FHIR writes these. `fraction` are the digits behind the second."""
 
     start: datetime
     known: int
+    written: str
     fraction: str = ""
 
     @property
@@ -39,31 +42,32 @@ class Moment(NamedTuple):
     def moved(self, length: timedelta) -> Moment:
         """The moment `length` later, as precise as this one. Raises OverflowError outside of the years 1 to 9999."""
         later = self.start + length
-        return self._replace(start=_start(list(later.timetuple()[: self.known]), later.microsecond, later.tzinfo))
+        return _moment(list(later.timetuple()[: self.known]), self.fraction, later.tzinfo)
 
     def date(self) -> str:
         """FHIR date: YYYY, YYYY-MM or YYYY-MM-DD, as written by the sender, in no zone."""
-        return self.start.isoformat()[: 3 * min(self.known, 3) + 1]
+        return self.written[:10]
 
     def date_time(self, default: tzinfo) -> str:
         """FHIR dateTime. FHIR has no hour without minutes, and inventing minutes would lie: such a one is its day."""
-        start, known, fraction = self
+        start, known, written, fraction = self
         if known < 5:
-            return self.date()
-        if fraction or start.tzinfo:
-            return self._written(default)
-        return start.replace(tzinfo=default).isoformat()[:25]  # a zone of 1880 has seconds, which FHIR has no room for
+            return written[:10]
+        if fraction:
+            written = f"{written}.{fraction}"
+        own = start.tzinfo
+        offset = _offset((own or default).utcoffset(start))
+        return f"{written}Z" if own and offset == "+00:00" else written + offset
 
     def instant(self, default: tzinfo) -> str | None:
         """FHIR instant, None if the day or the time of day is not known; seconds are filled with zero."""
         return self.date_time(default) if self.known >= 5 else None
 
-    def _written(self, default: tzinfo) -> str:
-        """With the fraction as it was sent, and Z if the sender said that it is UTC."""
-        written = self.aware(default).isoformat(timespec="seconds")
-        fraction = f".{self.fraction}" if self.fraction else ""
-        zone = written[19:25]
-        return written[:19] + fraction + ("Z" if zone == "+00:00" and self.start.tzinfo else zone)
+
+@lru_cache(maxsize=64)
+def _offset(length: timedelta | None) -> str:
+    """+HH:MM. A zone of 1880 has seconds, which FHIR has no room for."""
+    return datetime(2000, 1, 1, tzinfo=timezone(length or timedelta())).isoformat()[19:25]
 
 
 def read(text: str) -> Moment | None:
@@ -71,12 +75,17 @@ def read(text: str) -> Moment | None:
 
     Zeros in place of month or day (19700000), a common filler, shorten the precision.
     """
-    if _USUAL.fullmatch(text):
-        try:
-            return Moment(datetime.fromisoformat(f"{text[:8]}T{text[8:]}" if text[8:] else text), _KNOWN[len(text)])
-        except ValueError:
-            pass  # zeros, or no time
-    return _read(text.strip())
+    if not _USUAL.fullmatch(text):
+        return _read(text.strip())
+    known, written = _KNOWN[len(text)], f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+    try:
+        if known == 3:
+            return Moment(datetime.fromisoformat(text), 3, written)
+        start = datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
+    except ValueError:  # zeros, or no time
+        return _read(text)
+    second = text[12:14] if known == 6 else "00"
+    return Moment(start, known, f"{written}T{text[8:10]}:{text[10:12]}:{second}")
 
 
 def _read(text: str) -> Moment | None:
@@ -88,21 +97,21 @@ def _read(text: str) -> Moment | None:
     for index in (1, 2):
         if len(parts) > index and parts[index] == 0:
             parts = parts[:index]
-    if not fraction or len(parts) < 6:
-        fraction = ""
     zone: tzinfo | None = UTC if utc else None
     try:
         if sign:
             offset = timedelta(hours=int(hours), minutes=int(minutes))
             zone = timezone(offset if sign == "+" else -offset)
-        return Moment(_start(parts, int(fraction[:6].ljust(6, "0")), zone), len(parts), fraction)
+        return _moment(parts, (fraction or "") if len(parts) == 6 else "", zone)
     except ValueError:
         return None
 
 
-def _start(parts: list[int], microsecond: int, zone: tzinfo | None) -> datetime:
-    year, month, day, hour, minute, second = parts + [1, 1, 0, 0, 0][len(parts) - 1 :]
-    return datetime(year, month, day, hour, minute, second, microsecond, zone)
+def _moment(parts: list[int], fraction: str, zone: tzinfo | None) -> Moment:
+    known = len(parts)
+    year, month, day, hour, minute, second = parts + [1, 1, 0, 0, 0][known - 1 :]
+    start = datetime(year, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")), zone)
+    return Moment(start, known, start.isoformat()[: _WRITTEN[known]], fraction)
 
 
 def read_time(text: str) -> str | None:

@@ -94,8 +94,6 @@ def _range(value: Any) -> dict[str, dict[str, str]] | None:
 @nil_stays
 def _positive_int(value: Any) -> int | None:
     """FHIR positiveInt; what is none, or none that FHIR could hold, is None."""
-    if value is None:
-        return None
     text = text_of(value).strip()
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
     return number if 0 < number < 2**31 else None
