@@ -16,6 +16,7 @@ from local.cli.options import MAPPINGS
 from local.empi import train
 from local.empi.patients import write_people
 from local.empi.population import Population
+from local.empi.rough import roughened
 from local.empi.truth import Known
 
 
@@ -39,6 +40,8 @@ def add(commands: Any) -> None:
     training = actions.add_parser("train", help="weights from records whose truth is known (needs numpy)")
     for name, what in (("fit", "the weights are fitted on"), ("calibrate", "their confidence is measured on")):
         training.add_argument(f"--{name}", action="append", required=True, metavar="DIR|SEED", help=f"what {what}")
+    training.add_argument("--rough", action="append", default=[], nargs=3, metavar=("DIR|SEED", "SHARE", "SEED"),
+                          help="fitted on too: made sparser and worse, this share of values wrong")  # fmt: skip
     training.add_argument("--people", type=int, default=20000, help="how many, where a seed is given (%(default)s)")
     training.add_argument("--out", type=Path, required=True, metavar="DIR", help="where matching-weights.json goes")
     training.set_defaults(run=train_)
@@ -60,8 +63,12 @@ def train_(options: argparse.Namespace) -> int:
     def read(names: list[str]) -> list[Sequence[Known]]:
         return [one_set(name, options.people, policy)[0] for name in names]
 
+    rough = [
+        roughened(one_set(name, options.people, policy)[0], int(seed), policy, other=float(share))
+        for name, share, seed in options.rough
+    ]
     try:
-        weighed = train.train(read(options.fit), read(options.calibrate), policy)
+        weighed = train.train([*read(options.fit), *rough], read(options.calibrate), policy)
     except ModuleNotFoundError:
         print(f"headwater: empi train needs numpy: {EXTRA}", file=sys.stderr)
         return 2
