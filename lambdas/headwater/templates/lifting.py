@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 class Lifting(Protocol):
     def begins(self, resource: dict[str, Any]) -> dict[str, Any]:
-        """The resource, of which only the type is known yet."""
+        """The resource, of which nothing is there yet but constants."""
 
     def ends(self, resource: dict[str, Any]) -> dict[str, Any]:
         """What stands in its place now that it is whole; nothing if that is empty. The last that began ends first."""

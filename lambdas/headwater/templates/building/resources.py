@@ -1,6 +1,6 @@
 """Where a resource begins and where it ends, told while it is built: so nobody looks for them in what was built.
 
-A resource begins with its type. Those that are `contained` belong where they are written.
+An object is a resource if it surely has a type. Those that are `contained` belong where they are written.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ class Resources(Builder):
             super()._keep(frame, source)
 
     def _begin(self, frame: Frame, source: str) -> None:
-        if not isinstance(source, Const) or frame.used or frame.literal or self._indent != frame.indent:
-            raise Unbuildable("a resource that does not begin with its type")
-        if frame.born < 0:
-            raise Unbuildable("a resource's type comes from a partial")
-        del self._code[frame.born], self._places[frame.born]
-        self.emit(f"{frame.target} = s.lifting.begins({{{frame.key}: {source}}})")
-        frame.used = frame.whole = True
+        if frame.born < 0 or self._indent != frame.indent or not isinstance(source, Const):
+            raise Unbuildable("a resource whose type is not sure")
+        if not all(isinstance(value, Const) for value in frame.literal.values()):
+            raise Unbuildable("a resource that is made after what is in it")
+        target, _, made = self._code[frame.born].partition(" = ")
+        self._code[frame.born] = f"{target} = s.lifting.begins({made})"
+        self.emit(Builder._stored(frame, source))
+        frame.whole = True
 
     @staticmethod
     def _stored(frame: Frame, source: str) -> str:
