@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from headwater.errors import Quarantine
 from headwater.formats.hl7v2 import Message, Segment, parse, split_batch, times
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, whole_text
+from headwater.formats.hl7v2.systems import Remembered
 
 EASTERN = ZoneInfo("America/New_York")
 HEADER = "MSH|^~\\&|LAB|NORTH|HUB|EAST|20250711083000||ORU^R01^ORU_R01|C-1|P|2.5.1"
@@ -206,6 +208,18 @@ def test_fillers_are_no_times(filler: str) -> None:
     assert times.read(filler) is None
 
 
+@pytest.mark.parametrize("name", ["Mu\x07\x00ller", "M\x1f\x08\u00fcller"])
+def test_what_fhir_allows_in_no_string_is_left_out(name: str) -> None:
+    assert whole_text(field(read(f"PID|1||A1||{name}"), "PID", 5)) in ("Muller", "M\u00fcller")
+
+
+def test_no_more_names_of_systems_are_kept_than_a_sender_has() -> None:
+    uris = Remembered(lambda name: f"urn:x:{name}")
+    assert [uris[name] for name in ("a", "a", "b")] == ["urn:x:a", "urn:x:a", "urn:x:b"]
+    assert [uris[number] for number in range(2000)][-1] == "urn:x:1999"
+    assert len(uris) == 1000
+
+
 def test_times_of_day() -> None:
     assert times.read_time("0830") == "08:30:00"
     assert times.read_time("083015.25-0500") == "08:30:15.25"
@@ -302,6 +316,20 @@ def test_any_bytes_are_read_or_refused_but_never_crash(body: bytes) -> None:
                     assert isinstance(f"{one}{whole_text(one)}{part(one, 1)}", str)
         assert message.event_time is None or message.event_time.tzinfo
         assert message.unread() == ()
+
+
+SPELLINGS = (("%Y%m%d", "%Y-%m-%d"), ("%Y%m%d%H%M", "%Y-%m-%dT%H:%M"), ("%Y%m%d%H%M%S", "%Y-%m-%dT%H:%M:%S"))
+
+
+@given(st.datetimes(datetime(1000, 1, 1)), st.sampled_from(SPELLINGS), st.sampled_from(("", "-0500", "+0000", "+0545")))
+def test_the_usual_spelling_says_what_iso_8601_says(moment: datetime, spelling: tuple[str, str], offset: str) -> None:
+    usual, iso = (moment.strftime(pattern) + (offset if "%H" in pattern else "") for pattern in spelling)
+    said = times.read(usual)
+    assert said is not None
+    assert said == times.read(iso)
+    written = said.aware(EASTERN).isoformat()[:25]
+    assert said.date() == written[:10]
+    assert said.instant(EASTERN) == (None if said.known == 3 else re.sub("[+]00:00$", "Z", written))
 
 
 @given(st.text(alphabet="0123456789.+-TZ: ", max_size=26))

@@ -1,8 +1,8 @@
 """What a template for HL7 v2 may say beyond Liquid: times, identifiers' systems, code maps, groups of segments.
 
-Filters are made for one EHR, since its authorities and its code maps are behind them; its time zone comes with every
-part of a message. They take parts of a message (`Value`) or text, and give text, None, or plain JSON values; none of
-them raises for what a message holds.
+Filters are made for one EHR, since its authorities and its code maps are behind them; those that need the message's
+time zone take the render's state. They take parts of a message, which mostly are texts, and give text, parts, None, or
+plain JSON values; none of them raises for what a message holds.
 """
 
 from __future__ import annotations
