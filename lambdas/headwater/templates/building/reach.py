@@ -12,14 +12,13 @@ from headwater.templates.building.position import Unbuildable
 @dataclass(slots=True)
 class Reach:
     """`mentions`: variables that are read at all, but for those bound around; `early`: read perhaps before they are
-    assigned here; `writes`: assigned; `loops`: bound by a loop; `binds`: by a loop or an argument; `calls`: templates,
-    with the names bound for them, and whether that is all they see."""
+    assigned here; `writes`: assigned; `loops`: bound by a loop; `calls`: templates, with the names bound for them,
+    and whether that is all they see."""
 
     mentions: set[str] = field(default_factory=set)
     early: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     loops: set[str] = field(default_factory=set)
-    binds: set[str] = field(default_factory=set)
     calls: list[tuple[str, frozenset[str], bool]] = field(default_factory=list)
 
     @property
@@ -74,7 +73,6 @@ class _Walk:
             for part in (node.source, node.limit, node.offset):
                 self.read(part, done, bound)
             self.found.loops.add(node.name)
-            self.found.binds.add(node.name)
             self.body(node.body, frozenset(done), bound | {node.name, "forloop"})
             self.body(node.otherwise, frozenset(done), bound)
         elif isinstance(node, nodes.Include | nodes.Evaluate):
@@ -98,7 +96,6 @@ class _Walk:
         if isinstance(node, nodes.Include) and node.item:
             self.read(node.item, done, frozenset(names))
             given.add(node.alias)
-        self.found.binds |= given
         self.found.calls.append((node.template.value, frozenset(given if isolated else names | given), isolated))
         if isinstance(node, nodes.Evaluate):
             self._write(node.name, done)

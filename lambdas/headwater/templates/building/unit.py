@@ -54,7 +54,7 @@ class Unit:
     `build` compiles one spec. `rebinds`: the dialect assigns to what an argument or a loop has bound."""
 
     root: Spec
-    written: frozenset[str]  # variables that some template assigns
+    written: frozenset[str]  # variables that some template assigns which is not alone
     _shared: frozenset[str]  # those that one may read after another wrote them, and those given
     _dynamic: frozenset[str]  # bound here and assigned there, where an assignment changes what is bound
     _alone: frozenset[str]  # templates that see only their arguments, and share nothing with those that they call
@@ -74,20 +74,25 @@ class Unit:
     def begin(self, root: str) -> Spec:
         """Compile the root and all it calls into `specs`; Unbuildable if that cannot be."""
         self._reach(root)
-        every = self._reaches.values()
-        self.written = frozenset().union(*(each.writes for each in every))
-        early = frozenset().union(*(each.early for each in every))
-        bound = frozenset().union(*(each.binds for each in every)) if self._rebinds else frozenset[str]()
-        self._dynamic = bound & self.written
-        self._shared = (early & self.written) | self.given | self._dynamic | self._overwritten()
-        calls = [call for each in every for call in each.calls]
+        calls = [call for each in self._reaches.values() for call in each.calls]
         within = {root, *(called for called, _, isolated in calls if not isolated)}
         self._alone = frozenset(name for name, each in self._reaches.items() if name not in within and each.closed)
+        every = [each for name, each in self._reaches.items() if name not in self._alone]
+        self.written = frozenset().union(*(each.writes for each in every))
+        early = frozenset().union(*(each.early for each in every))
+        bound = self._bound(every) if self._rebinds else frozenset[str]()
+        self._dynamic = bound & self.written
+        self._shared = (early & self.written) | self.given | self._dynamic | self._overwritten()
         spec = self.spec(root, SINGLE, FREE, {})
         if spec is None:
             raise Unbuildable("no such root template")
         self.root = spec
         return spec
+
+    def _bound(self, every: Iterable[Reach]) -> frozenset[str]:
+        """What some templates bind by loops, and by arguments of templates that are not alone."""
+        given = [names for each in every for called, names, _ in each.calls if called not in self._alone]
+        return frozenset().union(*(each.loops for each in every), *given)
 
     def shared(self, name: str) -> frozenset[str]:
         """The variables that a template shares with others."""
