@@ -1,4 +1,4 @@
-"""ADT^A24 and A37 are about two records at once: what the EHR says of them is kept, and neither is told of as the other."""
+"""ADT^A24 and A37 are about two records at once: what the EHR says of them is kept, neither is told of as the other."""
 
 from __future__ import annotations
 

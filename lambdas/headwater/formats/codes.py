@@ -3,7 +3,8 @@
 A file is one map. Its columns are `system,code,display,to_system,to_code,to_display,equivalence`; a row without system
 is for that code in whatever system, a row that an EHR's folder has goes before the base's. `equivalence` is FHIR R4's
 (ConceptMap.equivalence); `unmatched` says on purpose that there is no target, and of the code `*` that no other code
-of this map needs one: a map that only knows some codes is not a list of errands.
+of this map needs one: a map that only knows some codes is not a list of errands. `display` is what the sender calls the
+code: one that comes with the name of another code is not mapped, since one of the two is wrong.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ _HL7 = "http://terminology.hl7.org/"
 # What stands where a code should be and is free text is not for a list that many read.
 _CODE = re.compile(r"[\w.\-/:+%*\[\]{}^()]{1,64}")
 _LONGEST_DISPLAY = 80
+_GAPS = re.compile(r"[^a-z0-9]+")
 
 Coding = dict[str, str]
 Key = tuple[str, str]  # system, code
 _OTHERS: Key = ("", "*")
 _NO_LINE: Coding = {}
 _Lines = Mapping[Key, Coding | None]
+_Names = dict[str, set[str]]  # codes by what a map's lines call them, folded
 _Noted = dict[tuple[str, str, str, str], None]  # as Unmapped has them
 
 
@@ -55,10 +58,11 @@ class CodeMaps(dict[str, "CodeMap"]):
         self._unmapped: _Noted = {}
 
     def __missing__(self, name: str) -> CodeMap:
-        layers = [layer for folder in self._folders for layer in _layers(folder, name)]
+        names: _Names = {}
+        layers = [layer for folder in self._folders for layer in _layers(folder, name, names)]
         if not layers:
             raise Quarantine("convert.codes_missing", place=f"codes/{name}.csv", hint="no folder has this code map")
-        made = self[name] = CodeMap(name, reduce(_under, layers), self._unmapped)
+        made = self[name] = CodeMap(name, reduce(_under, layers), names, self._unmapped)
         return made
 
     def wanted(self) -> tuple[Unmapped, ...]:
@@ -71,22 +75,32 @@ class CodeMaps(dict[str, "CodeMap"]):
 class CodeMap:
     """One map. `get` gives the target of a line by its system, "" for any, and code."""
 
-    __slots__ = ("_lines", "_name", "_unmapped", "get")
+    __slots__ = ("_lines", "_name", "_names", "_unmapped", "get")
 
-    def __init__(self, name: str, lines: _Lines, unmapped: _Noted) -> None:
+    def __init__(self, name: str, lines: _Lines, names: _Names, unmapped: _Noted) -> None:
         self._name = name
         self._lines = lines
+        self._names = names
         self._unmapped = unmapped
         self.get = lines.get
 
-    def find(self, code: str, system: str = "") -> Coding | None:
+    def find(self, code: str, system: str = "", display: str = "") -> Coding | None:
         """The target of a code as a FHIR Coding (`system`, `code`, `display` as far as known), None without one.
 
-        `system` is the code's own system URI; a line for it goes before one for any. Case counts: mM is no mm. The
-        Coding is the map's own: who gives it away gives a copy.
+        `system` is the code's own system URI; a line for it goes before one for any. Case counts: mM is no mm. With a
+        `display` that is another code's here there is none either, and it is noted. The Coding is the map's own: who
+        gives it away gives a copy.
         """
         found = self.get((system, code), _NO_LINE)
-        return self.get(("", code)) if found is _NO_LINE else found
+        found = self.get(("", code)) if found is _NO_LINE else found
+        if found and display and self._names and self._is_anothers(display, code):
+            self._note(code, system, display)
+            return None
+        return found
+
+    def _is_anothers(self, display: str, code: str) -> bool:
+        codes = self._names.get(_folded(display))
+        return codes is not None and code not in codes
 
     def want(self, code: str, system: str = "", display: str = "") -> None:
         """Note a code for which nothing was found, unless somebody said on purpose that there is nothing."""
@@ -94,7 +108,15 @@ class CodeMap:
         if _OTHERS in lines or system in _STANDARD or system.startswith(_HL7) or not _CODE.fullmatch(code):
             return
         if (system, code) not in lines and ("", code) not in lines:
-            self._unmapped[self._name, code, system, display[:_LONGEST_DISPLAY]] = None
+            self._note(code, system, display)
+
+    def _note(self, code: str, system: str, display: str) -> None:
+        self._unmapped[self._name, code, system, display[:_LONGEST_DISPLAY]] = None
+
+
+def _folded(display: str) -> str:
+    """Lower case, and one space for everything that is no letter or digit."""
+    return _GAPS.sub(" ", display.casefold()).strip()
 
 
 def _under(upper: _Lines, lower: _Lines) -> _Lines:
@@ -152,22 +174,28 @@ class Large(Mapping[Key, Coding | None]):
         return int(self._lines.execute("SELECT count(*) FROM map").fetchone()[0])
 
 
-def _layers(folder: Path, name: str) -> Iterator[_Lines]:
-    """A folder's own lines for a map: those that people write before those of a large file."""
+def _layers(folder: Path, name: str, names: _Names) -> Iterator[_Lines]:
+    """A folder's own lines for a map: those that people write, whose displays go to `names`, before those of a large
+    file."""
     if (folder / f"{name}.csv").is_file():
-        yield _rows(folder / f"{name}.csv")
+        yield _rows(folder / f"{name}.csv", names)
     if (folder / f"{name}.sqlite").is_file():
         yield Large(folder / f"{name}.sqlite")
 
 
-def _rows(file: Path) -> _Lines:
+def _rows(file: Path, names: _Names) -> _Lines:
     place = "/".join(file.parts[-3:])
     with file.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             hint = f"the columns are {','.join(COLUMNS)}"
             raise Quarantine("convert.codes_malformed", place=f"{place}:1", hint=hint)
-        return {(row["system"], row["code"]): _target(row, f"{place}:{reader.line_num}") for row in reader}
+        found: dict[Key, Coding | None] = {}
+        for row in reader:
+            found[row["system"], row["code"]] = _target(row, f"{place}:{reader.line_num}")
+            if row["display"]:
+                names.setdefault(_folded(row["display"]), set()).add(row["code"])
+        return found
 
 
 def _target(row: Mapping[str, str | None], place: str) -> Coding | None:

@@ -153,7 +153,7 @@ class _Codes:
         """The codings of a CD or CE: its target in the map `name`, the code itself, its translations; each once."""
         found: list[Coding] = []
         for code, display, system in self._said(value):
-            target = self._codes[name].find(code, system) if name else None
+            target = self._codes[name].find(code, system, display) if name else None
             if name and not target:
                 self._codes[name].want(code, system, display)
             sent = _filled({"system": system, "code": code, "display": display})
@@ -168,7 +168,7 @@ class _Codes:
 
     def code(self, value: Any, name: str) -> str | None:
         """The target code of the map `name` for a CD or CE or one of its translations."""
-        targets = (self._codes[name].find(code, system) for code, _, system in self._said(value))
+        targets = (self._codes[name].find(code, system, display) for code, display, system in self._said(value))
         return next((target["code"] for target in targets if target), None)
 
     def _said(self, value: Any) -> Iterator[tuple[str, str, str]]:

@@ -48,9 +48,13 @@ class Codings:
 
     @fresh
     @nil_stays
-    def coding(self, value: Any, name: str) -> Coding | None:
-        """The target Coding of a code, or of the first triplet of a CWE that has one."""
-        found = self._target(self._triplets(value), self._codes[name])
+    def coding(self, value: Any, name: str, display: Any = None, system: Any = None) -> Coding | None:
+        """The target Coding of a code, or of the first triplet of a CWE that has one. `display` and `system`
+        are what the sender calls a code that is a text, and the URI of its system."""
+        triplets = self._triplets(value)
+        if display is not None or system is not None:
+            triplets = [(code, text_of(display), text_of(system), version) for code, _, _, version in triplets]
+        found = self._target(triplets, self._codes[name])
         return {**found} if found else None
 
     @fresh
@@ -117,8 +121,8 @@ class Codings:
         return self._systems[text_of(value)] or None
 
     def _target(self, triplets: Sequence[Triplet], codes: CodeMap) -> Coding | None:
-        for code, _, system, _ in triplets:
-            found = codes.find(code, system)
+        for code, display, system, _ in triplets:
+            found = codes.find(code, system, display)
             if found:
                 return found
         if triplets:
