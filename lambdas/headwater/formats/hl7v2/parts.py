@@ -49,16 +49,16 @@ class Encoding:
 
 
 class Parts(Numbered):
-    """A component with its subcomponents, or a field or repetition with its components. It prints as the first of its
-    parts, so that nothing that is there looks empty."""
+    """A component with its subcomponents, or a field or repetition with its components; `parts` as of Numbered. It
+    prints as the first of them that says anything, so that nothing that is there looks empty."""
 
     __slots__ = ("encoding", "raw")
 
     parts: list[Part]
 
-    def __init__(self, raw: str, parts: Sequence[Part], encoding: Encoding) -> None:
+    def __init__(self, raw: str, parts: list[Part], encoding: Encoding) -> None:
         self.raw = raw
-        self.parts = ["", *parts, *_NOT_SENT]
+        self.parts = parts
         self.encoding = encoding
 
     @property
@@ -178,7 +178,8 @@ def _repetition(raw: str, encoding: Encoding) -> Part | None:
     if mark not in raw:
         return _single(raw, encoding) if plain else _lone(raw, encoding)
     ones = raw.split(mark)
-    parts = [*map(str.strip, ones)] if plain else [one if one.isalnum() else _component(one, encoding) for one in ones]
+    texts = map(str.strip, ones) if plain else [one if one.isalnum() else _component(one, encoding) for one in ones]
+    parts = ["", *texts, *_NOT_SENT]
     return Parts(raw, parts, encoding) if any(parts) else None
 
 
@@ -187,7 +188,7 @@ def _single(raw: str, encoding: Encoding) -> Part | None:
     text = raw.rstrip()
     if not text or not text[0].isspace():
         return text or None
-    return Parts(raw, [text.lstrip()], encoding)
+    return Parts(raw, ["", text.lstrip(), *_NOT_SENT], encoding)
 
 
 def _lone(raw: str, encoding: Encoding) -> Part | None:
@@ -195,7 +196,7 @@ def _lone(raw: str, encoding: Encoding) -> Part | None:
     part = _component(raw, encoding)
     if not part or part == encoding.text(raw).rstrip():
         return part or None
-    return Parts(raw, [part], encoding)
+    return Parts(raw, ["", part, *_NOT_SENT], encoding)
 
 
 def _component(raw: str, encoding: Encoding) -> Part:
@@ -203,7 +204,7 @@ def _component(raw: str, encoding: Encoding) -> Part:
     if not mark or mark not in raw:
         return encoding.text(raw).strip()
     texts = map(encoding.text, raw.split(mark)) if encoding.odd.search(raw) else raw.split(mark)
-    parts = [*map(str.strip, texts)]
+    parts: list[Part] = ["", *map(str.strip, texts), *_NOT_SENT]
     return Parts(raw, parts, encoding) if any(parts) else ""
 
 
