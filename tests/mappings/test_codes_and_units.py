@@ -4,19 +4,29 @@ the sender's own word kept beside it."""
 from __future__ import annotations
 
 import json
+from atexit import register
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
+from headwater.ehrs.engines import engine_for
 from headwater.inbound.convert import convert
 from headwater.model import Converted
-from tests.mappings.examples import ehrs, engine, envelope
+from headwater.templates.engine import Engine
+from tests.mappings.examples import MAPPINGS, PLAIN, envelope
 
-# An EHR whose map `lab` has GLU, which it calls Glucose, and K, which it calls Potassium.
-SENDER = next(one for one in ehrs().values() if one.name == "epic")
-LAB = "https://epic.example.org/codes/lab"
+SENDER = replace(PLAIN, name="clinic", folders=("clinic",))
+LAB = "https://clinic.example.org/codes/lab"
+MAP = """system,code,display,to_system,to_code,to_display,equivalence
+,GLU,Glucose,http://loinc.org,2345-7,Glucose [Mass/volume] in Serum or Plasma,equivalent
+,K,Potassium,http://loinc.org,2823-3,Potassium [Moles/volume] in Serum or Plasma,equivalent
+"""
 UCUM = "http://unitsofmeasure.org"
 CDA = """<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
 <realmCode code="US"/><typeId root="2.16.840.1.113883.1.3" extension="POCD_HD000040"/>
@@ -78,10 +88,21 @@ def csv(name: str, unit: str) -> Converted:
     return _made("\n".join(rows), "text/csv", "csv/lab")
 
 
+@cache
+def _engine() -> Engine:
+    """Of a clinic whose map `lab` has two codes, and whose mappings are the base's otherwise."""
+    mappings = Path(mkdtemp())
+    register(rmtree, mappings)
+    (mappings / "base").symlink_to(MAPPINGS / "base")
+    (mappings / "ehrs" / SENDER.name / "codes").mkdir(parents=True)
+    (mappings / "ehrs" / SENDER.name / "codes" / "lab.csv").write_text(MAP, "utf-8")
+    return engine_for(mappings)(SENDER)
+
+
 def _made(body: str, content_type: str, template: str = "") -> Converted:
     feed = replace(SENDER.feed, templates={content_type.rpartition("/")[2]: template} if template else {})
     sender = replace(SENDER, feed=feed)
-    return convert(envelope(sender, body.encode(), content_type), sender, engine(sender.name))
+    return convert(envelope(sender, body.encode(), content_type), sender, _engine())
 
 
 def glucose(made: Converted) -> dict[str, Any]:
