@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -121,13 +122,17 @@ def test_somebody_else_is_a_new_person(gate: Gate) -> None:
     assert one.person_id != other.person_id
 
 
-def test_name_and_birth_date_alone_are_enough_where_nobody_else_has_the_name(gate: Gate) -> None:
+def test_name_and_birth_date_alone_are_enough_where_a_policy_says_so_and_nobody_else_has_the_name(
+    gate: Gate, policy: MatchingPolicy
+) -> None:
+    gate.policy = replace(policy, thresholds=replace(policy.thresholds, alone=0.99))
     first = gate(patient())
     second = gate(patient(*SOUTH, telecom=None, address=None, name=named("Jonathan")), ehr="south")
     assert second.person_id == first.person_id
 
 
-def test_name_and_birth_date_alone_are_held_where_another_has_the_name(gate: Gate) -> None:
+def test_name_and_birth_date_alone_are_held_where_another_has_the_name(gate: Gate, policy: MatchingPolicy) -> None:
+    gate.policy = replace(policy, thresholds=replace(policy.thresholds, alone=0.99))
     gate(patient())
     gate(patient(mrn="1009", birthDate="1971-11-02", telecom=None, address=None))
     hold = gate.held(patient(*SOUTH, telecom=None, address=None, name=named("Jonathan")), ehr="south")

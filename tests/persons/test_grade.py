@@ -224,7 +224,10 @@ def test_one_is_linked_when_nobody_else_is_likely(
 
 def test_name_and_birth_date_alone_are_enough_only_where_no_candidate_has_the_name(policy: MatchingPolicy) -> None:
     link = policy.thresholds.link
-    found = grade_linked(profile_of(person(), policy), [profile_of(person(**HOME), policy)], policy)
+    pair = profile_of(person(), policy), [profile_of(person(**HOME), policy)]
+    assert grade_linked(*pair, policy).verdict is Verdict.POSSIBLE  # as shipped
+    policy = replace(policy, thresholds=replace(policy.thresholds, alone=0.99))
+    found = grade_linked(*pair, policy)
     assert found.verdict is Verdict.SAME
     assert policy.thresholds.alone <= found.confidence < link
     others = [Grade(Verdict.DIFFERENT, 0.001), Grade(Verdict.DIFFERENT, 0.001, namesake=True)]
