@@ -10,22 +10,14 @@ from functools import cache
 from typing import Any
 
 import boto3
-import botocore
 from botocore.config import Config
 from botocore.session import get_session
 
 from headwater.adapters.dynamodb_answers import Readers
 
-# The name that we give ourselves is said as it stands: botocore's is put together anew for each request, 0.1 ms.
 _CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 3},
-    connect_timeout=3,
-    read_timeout=20,
-    tcp_keepalive=True,
-    user_agent=f"headwater Botocore/{botocore.__version__}",
+    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=20, tcp_keepalive=True
 )
-# DynamoDB looks through every request itself; botocore's looking beforehand costs as much as signing it.
-_UNCHECKED = _CONFIG.merge(Config(parameter_validation=False))
 
 
 def session_of(**account: str) -> Any:
@@ -37,7 +29,15 @@ def session_of(**account: str) -> Any:
 
 def client_of(session: Any, service: str, **where: str) -> Any:
     """A client as every function has it; `where` may be an `endpoint_url`."""
-    return session.client(service, config=_UNCHECKED if service == "dynamodb" else _CONFIG, **where)
+    # DynamoDB looks through every request itself; botocore's looking beforehand costs as much as signing it.
+    own = Config(user_agent=_name(), parameter_validation=service != "dynamodb")
+    return session.client(service, config=_CONFIG.merge(own), **where)
+
+
+@cache
+def _name() -> str:
+    """Who we say we are. A name that is given stands; botocore's own is put together anew for each request, 0.1 ms."""
+    return f"headwater {get_session().user_agent()}"
 
 
 @cache
