@@ -87,10 +87,10 @@ def one_set(name: str, people: int, policy: MatchingPolicy) -> tuple[Sequence[Kn
     return read_records(Path(name), policy), list(read_updates(Path(name)))
 
 
-def _others(records: Sequence[Known], gate: bench.Gate, pairs: bench.Pairs | None) -> None:
-    report.show_engines(records, [score_by_rules(records)], ours=(gate, pairs))
+def _others(records: Sequence[Known], gate: bench.Gate, pairs: bench.Pairs | None, *, one_to_one: bool = False) -> None:
+    report.show_engines(records, [score_by_rules(records)], ours=(gate, pairs), one_to_one=one_to_one)
     try:
-        report.show_engines(records, [score_by_splink(records)])
+        report.show_engines(records, [score_by_splink(records)], one_to_one=one_to_one)
     except ModuleNotFoundError as missing:
         print(f"  {'Splink':10} not measured: no {missing.name}; {EXTRA}")
 
@@ -105,7 +105,8 @@ def _febrl(policy: MatchingPolicy) -> None:
     for name in febrl.MEASURED:
         records, others = known[name], [of for other, of in known.items() if other != name]
         print(f"\n{name}: {len(records)} records")
-        _others(records, bench.measure_gate(records, policy), bench.measure_pairs(records, policy))
+        measured = bench.measure_gate(records, policy), bench.measure_pairs(records, policy)
+        _others(records, *measured, one_to_one=len(febrl.SETS[name]) > 1)
         refitted = reweighed(policy, train.train(others, others, policy, pairing=febrl.alike_in_anything))
         found = bench.measure_pairs(records, refitted, pairs=febrl.alike_in_anything(records, policy))
         report.show_recall("weights fitted on the other Febrl sets, pairs alike in anything", found)

@@ -13,7 +13,7 @@ from headwater.persons.compare import compare
 from headwater.persons.grade import grade_linked, grade_profiles, only_one, score, still_same
 from headwater.persons.policy import MatchingPolicy
 from local.empi.arrivals import Arrival, arrivals, blocked_pairs
-from local.empi.figures import PRECISIONS, recall_at, wrong_kind
+from local.empi.figures import PRECISIONS, one_to_one, recall_at, wrong_kind
 from local.empi.truth import Known, Update
 
 # Bands of confidence in the reliability table, each from its own floor to the next one's.
@@ -33,7 +33,8 @@ class Band:
 class Pairs:
     """Two records at a time. `wrong` counts wrong pairs by what made them hard. Recalls
     count all pairs that are one person, found by a key or not; `recall_at` gives for
-    a precision the largest recall over all thresholds of the score (chosen afterwards: how well it ranks)."""
+    a precision the largest recall over all thresholds of the score (chosen afterwards: how well it ranks);
+    `one_to_one` is that at the first of PRECISIONS, for sources that hold nobody twice (`figures.one_to_one`)."""
 
     true: int = 0
     graded: int = 0
@@ -41,6 +42,7 @@ class Pairs:
     right: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     recall_at: dict[float, float] = field(default_factory=dict)
+    one_to_one: float = 0.0
     reliability: dict[float, Band] = field(default_factory=lambda: {floor: Band() for floor in _BANDS})
 
 
@@ -83,6 +85,7 @@ def measure_pairs(
     sizes = Counter(record.person for record in records)
     result.true = sum(math.comb(size, 2) for size in sizes.values())
     ranked: Counter[tuple[float, bool]] = Counter()
+    between: list[tuple[str, str, float, bool]] = []  # pairs of two sources
     for one, other in blocked_pairs(records, policy) if pairs is None else pairs:
         graded = grade_profiles(one.profile, other.profile, policy)
         true = one.person == other.person
@@ -93,10 +96,14 @@ def measure_pairs(
             result.wrong[wrong_kind(one, other)] += 1
         # Ranked as graded; where confidences are equal, by the score beneath.
         log_odds = score(compare(one.profile, other.profile, policy), policy)
-        ranked[graded.confidence + log_odds * 1e-7, true] += 1
+        rank = graded.confidence + log_odds * 1e-7
+        ranked[rank, true] += 1
+        if one.source != other.source:
+            between.append((one.id, other.id, rank, true))
         band = result.reliability[max(floor for floor in _BANDS if graded.confidence >= floor)]
         band.pairs, band.confidence, band.true = band.pairs + 1, band.confidence + graded.confidence, band.true + true
     result.recall_at = {precision: recall_at(ranked, precision, result.true) for precision in PRECISIONS}
+    result.one_to_one = recall_at(one_to_one(between), PRECISIONS[0], result.true)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from local.empi.truth import Known
 
@@ -20,6 +21,16 @@ def recall_at(ranked: Counter[tuple[float, bool]], precision: float, true: int) 
         if right >= precision * (right + wrong):
             best = right
     return best / max(1, true)
+
+
+def one_to_one(pairs: Sequence[tuple[str, str, float, bool]]) -> Counter[tuple[float, bool]]:
+    """Of pairs (two ids, score, whether they are one person) between two files that hold nobody twice, those that are
+    the best of both their records, as `recall_at` counts them: what else a record is like, it cannot be."""
+    best: dict[str, float] = {}
+    for one, other, score, _ in pairs:
+        best[one] = max(score, best.get(one, score))
+        best[other] = max(score, best.get(other, score))
+    return Counter((score, true) for one, other, score, true in pairs if score == best[one] == best[other])
 
 
 def wrong_kind(one: Known, other: Known) -> str:

@@ -65,16 +65,25 @@ def _reliability(sets: Sequence[Pairs]) -> None:
 
 
 def show_engines(
-    records: Sequence[Known], engines: Sequence[Scored], *, ours: tuple[Gate, Pairs | None] | None = None
+    records: Sequence[Known],
+    engines: Sequence[Scored],
+    *,
+    ours: tuple[Gate, Pairs | None] | None = None,
+    one_to_one: bool = False,
 ) -> None:
-    """A line an engine: pair by pair at its own threshold, then as a gate."""
+    """A line an engine: pair by pair at its own threshold, then as a gate; `one_to_one`: no source has anybody twice."""
+
+    def note(pairs: Pairs | None) -> str:
+        return f"  R@99.9 one to one {pairs.one_to_one:.4f}" if one_to_one and pairs else ""
+
     if ours:
         print("beside each other; each by its own thresholds, as a gate in the same order")
         print(f"  {'':10}{'same':>8}{'wrong':>7}{'precision':>11}{'recall':>8}{'R@99.9':>8}{'R@99.99':>8} | "
               f"{'linked':>7}{'wrong':>6}{'rate':>9}{'returning':>11}{'review':>8}{'duplicates':>11}")  # fmt: skip
-        _engine("headwater", *ours)
+        _engine("headwater", *ours, note(ours[1]))
     for scored in engines:
-        _engine(scored.engine, gate_of(records, scored), pairs_of(records, scored), f"  {scored.cpu:.0f} s CPU")
+        pairs = pairs_of(records, scored)
+        _engine(scored.engine, gate_of(records, scored), pairs, f"{note(pairs)}  {scored.cpu:.0f} s CPU")
 
 
 def _engine(name: str, gate: Gate, pairs: Pairs | None, note: str = "") -> None:

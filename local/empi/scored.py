@@ -9,7 +9,7 @@ from math import comb
 
 from local.empi.arrivals import in_order
 from local.empi.bench import Gate, Pairs
-from local.empi.figures import PRECISIONS, recall_at, wrong_kind
+from local.empi.figures import PRECISIONS, one_to_one, recall_at, wrong_kind
 from local.empi.truth import Known
 
 
@@ -39,6 +39,11 @@ def pairs_of(records: Sequence[Known], scored: Scored) -> Pairs:
             if not true:
                 result.wrong[wrong_kind(one, two)] += 1
     result.recall_at = {precision: recall_at(ranked, precision, result.true) for precision in PRECISIONS}
+    both = ((records[place], records[other], score) for place, other, score in scored.pairs)
+    between = [
+        (one.id, two.id, score, one.person == two.person) for one, two, score in both if one.source != two.source
+    ]
+    result.one_to_one = recall_at(one_to_one(between), PRECISIONS[0], result.true)
     return result
 
 

@@ -79,3 +79,9 @@ def test_febrl_and_splink_are_measured_where_the_extra_is_installed() -> None:
     assert len(records) == 5000
     pairs = pairs_of(records, score_by_splink(records))
     assert (pairs.true, pairs.recall_at[0.999] > 0.95) == (6538, True)
+
+
+def test_one_to_one_keeps_the_pairs_that_are_the_best_of_both_records() -> None:
+    pairs = [("a1", "b1", 0.9, True), ("a1", "b2", 0.8, False), ("a2", "b2", 0.3, True), ("a3", "b1", 0.7, False)]
+    assert figures.one_to_one(pairs) == {(0.9, True): 1}
+    assert figures.one_to_one([pair for pair in pairs if pair[2] != 0.8]) == {(0.9, True): 1, (0.3, True): 1}
