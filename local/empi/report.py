@@ -71,7 +71,7 @@ def show_engines(
     ours: tuple[Gate, Pairs | None] | None = None,
     one_to_one: bool = False,
 ) -> None:
-    """A line an engine: pair by pair at its own threshold, then as a gate. `one_to_one`: nobody is in a source twice."""
+    """A line an engine: pairs at its own threshold, and as a gate. `one_to_one`: no source has anybody twice."""
 
     def note(pairs: Pairs | None) -> str:
         return f"  R@99.9 one to one {pairs.one_to_one:.4f}" if one_to_one and pairs else ""
