@@ -16,7 +16,7 @@ from headwater.errors import HeadwaterError
 from headwater.formats.codes import COLUMNS, CodeMaps
 from headwater.model import Wanted
 from local.analyst.code_maps import Lines, from_concept_map, from_csv, write
-from local.cli.options import MAPPINGS, add_target, target_of
+from local.cli.options import add_mappings, add_target, target_of
 from local.cli.printing import print_error
 
 _BASE = "base"
@@ -38,16 +38,18 @@ def add(commands: Any) -> None:
     listing = actions.add_parser("list", help="the maps there are, with the number of their lines")
     listing.set_defaults(run=list_)
     finding = actions.add_parser("find", help="what a code becomes")
-    finding.add_argument("map", help="the map's name, as templates name it")
-    finding.add_argument("code")
+    finding.add_argument("map", metavar="MAP", help="the map's name, as templates name it")
+    finding.add_argument("code", metavar="CODE", help="as the sender writes it")
     finding.add_argument("--system", default="", help="the code's own system URI")
     finding.set_defaults(run=find)
     importing = actions.add_parser("import", help="bring in a FHIR ConceptMap (JSON) or a CSV of seven columns")
-    importing.add_argument("file", type=Path)
+    importing.add_argument(
+        "file", type=Path, metavar="FILE", help="system,code,display,to_system,to_code,to_display,equivalence; or JSON"
+    )
     importing.add_argument("--as", dest="map", required=True, metavar="MAP", help="the map's name")
     importing.set_defaults(run=import_)
     for action in (listing, finding, importing):
-        action.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+        add_mappings(action)
         action.add_argument("--ehr", default=_BASE, help="a folder of mappings/ehrs (default: the base)")
 
 

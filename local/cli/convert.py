@@ -23,7 +23,7 @@ from local.analyst.faults import faults
 from local.analyst.mappings import CONTENT_TYPES, Made, Mappings, content_type, format_of
 from local.cli import convert_many
 from local.cli.explain import show_explanations
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.cli.printing import print_error, print_json
 
 _MOST_FAULTS = 50
@@ -63,7 +63,7 @@ def add(commands: Any) -> None:
         "--format", default="", help=f"{formats}, or a content type (default: what the file looks like)"
     )
     command.add_argument("--template", default="", metavar="NAME", help="read every message by this one, e.g. ADT_A01")
-    command.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+    add_mappings(command)
     command.add_argument("--cache", type=Path, metavar="DIR", help="keep compiled templates there")
     command.add_argument("--raw", action="store_true", help="the result alone, a line a message")
     command.add_argument("--explain", metavar="JSONPATH", help="where an element is from: Patient.name[0].family")

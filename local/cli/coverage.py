@@ -19,7 +19,7 @@ from headwater.fhir.merged import is_replaced
 from headwater.model import Resource
 from local.analyst.coverage import Share, coverage, outside, percent
 from local.analyst.mappings import Mappings, content_type, format_of
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.cli.printing import print_error
 from local.cli.send import files_of
 
@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
     command.add_argument("--ehr", default="", help="who sends: a folder under mappings/ehrs")
     command.add_argument("--missing", action="store_true", help="only what some resource lacks")
     command.add_argument("--csv", action="store_true", help="for a spreadsheet")
-    command.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+    add_mappings(command)
     command.set_defaults(run=run)
 
 

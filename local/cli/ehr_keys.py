@@ -23,7 +23,7 @@ def add(actions: Any) -> None:
         "--lead", type=float, default=24.0, metavar="HOURS", help="until the new key signs (%(default)s)"
     )
     for action, function in ((showing, show), (rotating, rotate)):
-        action.add_argument("ehr", help="a folder in mappings/ehrs")
+        action.add_argument("ehr", metavar="EHR", help="a folder in mappings/ehrs")
         add_target(action)
         action.set_defaults(run=function)
 

@@ -17,7 +17,7 @@ from headwater.ehrs import Confidence, Ehr, Ehrs, Published, load
 from headwater.ehrs.engines import engine_for
 from headwater.errors import HeadwaterError
 from local.cli import ehr_keys
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.registry.sent import sent
 from local.registry.standing import slips, to_check, why_not_read, why_not_written, writes
 
@@ -27,7 +27,7 @@ _COLOURS = {Confidence.HIGH: "green", Confidence.MEDIUM: "yellow", Confidence.LO
 def add(commands: Any) -> None:
     group: argparse.ArgumentParser = commands.add_parser(
         "ehrs",
-        help="the EHRs that are known: list, show, check, sent",
+        help="the EHRs that are known: list, show, check, sent, keys",
         description="What may be read and written at which EHR, and why not. Each is a folder in mappings/ehrs.",
     )
     actions = group.add_subparsers(metavar="ACTION", required=True)
@@ -38,20 +38,20 @@ def add(commands: Any) -> None:
     listing.add_argument("--all", action="store_true", help="also the certified products without a published address")
     listing.set_defaults(run=list_)
     showing = actions.add_parser("show", help="one EHR: every fact with its confidence and source")
-    showing.add_argument("ehr", help="a folder in mappings/ehrs")
+    showing.add_argument("ehr", metavar="EHR", help="a folder in mappings/ehrs")
     showing.set_defaults(run=show)
     checking = actions.add_parser("check", help="whether the files are sound, and what a person must still look at")
     checking.add_argument("ehrs", nargs="*", metavar="EHR", help="folders in mappings/ehrs; all, if none is named")
     checking.set_defaults(run=check)
     sending = actions.add_parser("sent", help="what an EHR would be sent for the example facts, byte for byte")
-    sending.add_argument("ehr", help="a folder in mappings/ehrs")
+    sending.add_argument("ehr", metavar="EHR", help="a folder in mappings/ehrs")
     sending.add_argument(
         "--accept", action="store_true", help="keep it as the golden files in the folder's examples/sent"
     )
     sending.set_defaults(run=sent_)
     ehr_keys.add(actions)
     for action in (listing, showing, checking, sending):
-        action.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+        add_mappings(action)
 
 
 # ------------------------------------------------------------------------------------------------------------- list

@@ -12,7 +12,7 @@ from headwater.persons.policy import WEIGHTS, load_policy
 from local.cli import empi_bench, empi_match, empi_relink, empi_steward
 from local.cli.bar import Bar
 from local.cli.empi_bench import EXTRA, one_set
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.empi import train
 from local.empi.patients import write_people
 from local.empi.population import Population
@@ -23,7 +23,7 @@ from local.empi.truth import Known
 def add(commands: Any) -> None:
     group: argparse.ArgumentParser = commands.add_parser(
         "empi",
-        help="who is one person: queue, show, find, link, merge, history …; bench, train",
+        help="who is one person: queue, show, find, link, merge, history …; bench, match, people, train",
         description="The person match. A steward answers held messages; bench and train work on records with known "
         "truth, without a stack.",
     )
@@ -33,9 +33,9 @@ def add(commands: Any) -> None:
     empi_bench.add(actions)
     empi_match.add(actions)
     making = actions.add_parser("people", help="write made-up people as a folder that bench and match read")
-    making.add_argument("--seed", type=int, required=True)
+    making.add_argument("--seed", type=int, required=True, help="another number, other people")
     making.add_argument("--people", type=int, default=20000, help="how many (%(default)s)")
-    making.add_argument("--out", type=Path, required=True, metavar="DIR")
+    making.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder that is made")
     making.set_defaults(run=people_)
     training = actions.add_parser("train", help="weights from records whose truth is known (needs numpy)")
     for name, what in (("fit", "the weights are fitted on"), ("calibrate", "their confidence is measured on")):
@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
     training.add_argument("--out", type=Path, required=True, metavar="DIR", help="where matching-weights.json goes")
     training.set_defaults(run=train_)
     for action in (making, training):
-        action.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+        add_mappings(action)
 
 
 def people_(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.persons.policy import MatchingPolicy, load_policy, reweighed
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.empi import bench, febrl, report, train
 from local.empi.population import population
 from local.empi.rules_engine import score_by_rules
@@ -36,7 +36,7 @@ def add(actions: Any) -> None:
     command.add_argument("--speed", action="store_true",
                          help="what one patient costs against an index of the people, instead")  # fmt: skip
     command.add_argument("--plot", type=Path, metavar="PNG", help="the reliability of all sets as a picture")
-    command.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+    add_mappings(command)
     command.set_defaults(run=bench_)
 
 

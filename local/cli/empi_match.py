@@ -22,7 +22,7 @@ import headwater.persons
 from headwater.persons.policy import load_policy
 from local.cli.bar import Bar
 from local.cli.empi_bench import EXTRA
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.empi import batch, batch_gate
 from local.empi.batch import match_all, profiles_in
 from local.empi.batch_gate import Matches
@@ -41,14 +41,16 @@ def add(actions: Any) -> None:
         "(new, linked, held); and its figures beside it, as JSON. A truth.csv in the folder is measured against.",
     )
     command.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of *.ndjson")
-    command.add_argument("--out", type=Path, required=True, metavar="CSV")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="CSV", help="the table; its figures go beside it, as .json"
+    )
     command.add_argument("--work", type=Path, metavar="DIR",
                          help="where some 2 KB a record lie meanwhile; a stopped batch goes on from there")  # fmt: skip
     command.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="(%(default)s)")
     command.add_argument("--memory", type=float, default=8, metavar="GB", help="stop above (%(default)s)")
     command.add_argument("--beside", choices=("splink",), help=f"also Splink, on the same records; needs {EXTRA}")
     command.add_argument("--minutes", type=float, default=60, help="stop Splink after (%(default)s)")
-    command.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+    add_mappings(command)
     command.set_defaults(run=match_)
 
 

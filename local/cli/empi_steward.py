@@ -37,22 +37,30 @@ def add(actions: Any) -> None:
     queueing.add_argument("--limit", type=int, default=50, help="at most so many (%(default)s)")
     queueing.set_defaults(run=queue)
     showing = actions.add_parser("show", help="a held message beside the persons it may be about (PHI)")
-    showing.add_argument("key", help="the message's key, or its beginning")
+    showing.add_argument("key", metavar="KEY", help="the message's key, or its beginning")
     showing.set_defaults(run=show)
-    finding = actions.add_parser("find", help="persons by what is known of them (PHI)")
-    for name in ("person", "family", "given", "phone", "ssn", "email"):
-        finding.add_argument(f"--{name}", default="")
-    finding.add_argument("--born", type=date.fromisoformat, metavar="YYYY-MM-DD")
-    finding.add_argument("--sex", choices=("male", "female", "other"), default="")
+    finding = actions.add_parser(
+        "find",
+        help="persons by what is known of them (PHI)",
+        description="Enough to find by: family and given name; a name and the birth date; a telephone number, Social "
+        "Security number or e-mail address alone. The likest come first.",
+    )
+    finding.add_argument("--person", default="", help="the person's id, and nothing else")
+    finding.add_argument("--family", default="", help="family name")
+    finding.add_argument("--given", default="", help="given names, separated by blanks")
+    finding.add_argument("--born", type=date.fromisoformat, metavar="YYYY-MM-DD", help="birth date")
+    for name, what in (("phone", "telephone number"), ("ssn", "Social Security number"), ("email", "e-mail address")):
+        finding.add_argument(f"--{name}", default="", help=what)
+    finding.add_argument("--sex", choices=("male", "female", "other"), default="", help="finds nobody by itself")
     finding.set_defaults(run=find)
     linking = actions.add_parser("link", help="a held message is this person's; it goes on")
-    linking.add_argument("key", help="the message's key, or its beginning")
-    linking.add_argument("person", help="the person's id")
+    linking.add_argument("key", metavar="KEY", help="the message's key, or its beginning")
+    linking.add_argument("person", metavar="PERSON", help="the person's id")
     linking.set_defaults(run=link_)
     parting = actions.add_parser(
         "unlink", help="a held message is none of these persons'; it goes on as somebody else's"
     )
-    parting.add_argument("key", help="the message's key, or its beginning")
+    parting.add_argument("key", metavar="KEY", help="the message's key, or its beginning")
     parting.add_argument("persons", nargs="*", metavar="PERSON", help="default: all that it may be about")
     parting.set_defaults(run=unlink)
     for action in (linking, parting):

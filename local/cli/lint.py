@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from headwater.errors import HeadwaterError
 from local.analyst.lint import ERROR, lint
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.cli.printing import print_error
 
 
@@ -24,8 +24,10 @@ def add(commands: Any) -> None:
         "code maps and TOML files. A line a finding: path:line:column: severity: hint [code].",
         epilog="exit codes: 0 nothing wrong (warnings may be), 1 errors, or with --strict warnings; 2 no such folder",
     )
-    command.add_argument("folder", type=Path, nargs="?", help="mappings/ehrs/X or mappings/base (default: all)")
-    command.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+    command.add_argument(
+        "folder", type=Path, nargs="?", metavar="DIR", help="mappings/ehrs/X or mappings/base (default: all)"
+    )
+    add_mappings(command)
     command.add_argument("--strict", action="store_true", help="warnings count as errors")
     command.add_argument("--quiet", action="store_true", help="errors only")
     command.set_defaults(run=run)

@@ -10,6 +10,13 @@ from local.target import DATA, Target
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 
 
+def add_mappings(command: argparse.ArgumentParser) -> None:
+    """--mappings: whose templates, code maps and EHRs count."""
+    command.add_argument(
+        "--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="the folder of mappings (%(default)s)"
+    )
+
+
 def add_target(command: argparse.ArgumentParser) -> None:
     """--data and --aws: the local stack, or a deployed one."""
     command.add_argument(

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     listing.add_argument("--limit", type=int, default=50, help="at most so many of each state (%(default)s)")
     listing.set_defaults(run=list_)
     showing = actions.add_parser("show", help="one message: its record, and with --raw its bytes (PHI)")
-    showing.add_argument("key", help="the message's key, or its beginning")
+    showing.add_argument("key", metavar="KEY", help="the message's key, or its beginning")
     showing.add_argument("--raw", action="store_true", help="write the archived bytes to standard output")
     showing.set_defaults(run=show)
     releasing = actions.add_parser("release", help="take messages through again, with today's mappings")

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     withdrawing.add_argument("--reason", required=True, help="why")
     deciding = ((showing, show), (approving, approve), (rejecting, reject), (asking, again), (withdrawing, withdraw))
     for action, function in deciding:
-        action.add_argument("intent", help="the proposal's intent, or its beginning")
+        action.add_argument("intent", metavar="INTENT", help="the proposal's intent, or its beginning")
         action.set_defaults(run=function)
     approving.add_argument(
         "--hash", help="the payload hash you saw; without it, the payload is shown and you are asked"

@@ -24,7 +24,9 @@ def add(commands: Any) -> None:
     )
     command.add_argument("path", type=Path, metavar="PATH", help="a file or a folder of messages; a batch is one file")
     command.add_argument("--ehr", required=True, help="who sends: a folder under mappings/ehrs")
-    command.add_argument("--content-type", default="application/hl7-v2", help="%(default)s")
+    command.add_argument(
+        "--content-type", default="application/hl7-v2", metavar="TYPE", help="of every file (%(default)s)"
+    )
     command.add_argument("--group", help="the FIFO group (default: the EHR); messages of one group stay in order")
     add_target(command)
     command.set_defaults(run=send)

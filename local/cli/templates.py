@@ -14,7 +14,7 @@ from rich.markup import escape
 from headwater.errors import HeadwaterError
 from local.analyst.collection import Collection
 from local.analyst.imports import Report, bring_in, inspect, plain
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.cli.printing import print_error
 
 _MOST = 8
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     command.add_argument("--format", default="", help="Hl7v2, Ccda, Json, Stu3ToR4, FhirToHl7v2 (default: DIR's name)")
     command.add_argument("--replace", action="store_true", help="in the place of the one that is there")
     command.add_argument("--json", action="store_true", help="the report as JSON, with every place")
-    command.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+    add_mappings(command)
     command.set_defaults(run=import_)
 
 

@@ -19,7 +19,7 @@ from headwater.errors import HeadwaterError
 from local.analyst.differences import MISSING
 from local.analyst.examples import Tried, examples, try_out
 from local.analyst.mappings import Mappings
-from local.cli.options import MAPPINGS
+from local.cli.options import add_mappings
 from local.cli.printing import print_error
 
 _MOST_DIFFERENCES = 40
@@ -35,10 +35,12 @@ def add(commands: Any) -> None:
         "- is what was expected, + what is made now. Exit code 0 if nothing differs.",
         epilog="headwater try mappings/ehrs/epic --watch        again whenever a template, code map or example changes",
     )
-    command.add_argument("folder", type=Path, nargs="*", help="mappings/ehrs/X or mappings/base (default: all)")
+    command.add_argument(
+        "folder", type=Path, nargs="*", metavar="DIR", help="mappings/ehrs/X or mappings/base (default: all)"
+    )
     command.add_argument("--accept", action="store_true", help="what is made now becomes what is expected")
     command.add_argument("--watch", action="store_true", help="again after every change, until Ctrl-C")
-    command.add_argument("--mappings", type=Path, default=MAPPINGS, metavar="DIR", help="(%(default)s)")
+    add_mappings(command)
     command.add_argument("--all", action="store_true", help="show every difference, however many there are")
     command.set_defaults(run=run)
 
