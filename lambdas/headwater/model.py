@@ -17,11 +17,13 @@ Resource = dict[str, Any]
 
 
 NUMBERS = 100  # what a part is numbered with is less
+LARGE = 1024  # characters: whoever copies a text of as many accounts for it
 
 
 class Numbered:
     """What a format gives to templates that ask for parts by number, `.5`: `parts[5]` is that part, what is false if it
-    is not there or says nothing. Every number from 1 that is less than NUMBERS may be asked for."""
+    is not there or says nothing. Every number from 1 that is less than NUMBERS may be asked for. A part is a text, a
+    LargeText if it is long, or has parts itself; then it is equal to what it prints, which is never empty."""
 
     __slots__ = ("parts",)
 
@@ -39,6 +41,19 @@ class Numbered:
     def each(self) -> Sequence[Any]:
         """What a loop goes through."""
         return (self,)
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == other if isinstance(other, str) else self is other
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class LargeText(str):
+    """A text of a message that is LARGE or longer: not of class `str`, so that what takes short texts as they are
+    leaves it to what accounts for it."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from headwater.formats.hl7v2 import Group, Segment, parse
 from headwater.formats.tree import Node, Nodes
+from headwater.model import LARGE
 from headwater.templates.filters import Filter
 from headwater.templates.limits import Limits
 from headwater.templates.runtime import State
@@ -80,8 +81,8 @@ def held(value: Any) -> set[int]:
 
 
 def test_the_filters_that_messages_need_most_are_marked() -> None:
-    marked = {each.name for each in FILTERS if each.fresh or each.nil_stays}
-    assert {"codings", "period", "quantity", "positive_int", "hl7_date", "code"} <= marked
+    assert {"codings", "period", "quantity", "positive_int"} <= {each.name for each in FILTERS if each.fresh}
+    assert {"code", "hl7_date", "hl7_datetime", "id", "authority"} <= {each.name for each in FILTERS if each.word}
 
 
 @pytest.mark.parametrize("each", [each for each in FILTERS if each.nil_stays], ids=lambda each: each.name)
@@ -99,3 +100,12 @@ def test_what_it_makes_is_whole_and_the_callers_own(each: Filter, value: Any, da
     assert made == again
     assert made is None or (is_whole(made) and made not in (0, ""))
     assert not held(made) & held(again)
+
+
+@pytest.mark.parametrize("each", [each for each in FILTERS if each.word], ids=lambda each: each.name)
+@settings(max_examples=100, deadline=None)
+@given(value=VALUES | st.sampled_from(["long " * LARGE, field([("o" * LARGE, "^")] * 4)]), data=st.data())
+def test_what_it_makes_is_a_short_text(each: Filter, value: Any, data: st.DataObject) -> None:
+    made, again = called(each, value, data)
+    assert made == again
+    assert made is None or (made.__class__ is str and 0 < len(made) < LARGE)

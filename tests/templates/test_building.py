@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import Quarantine
+from headwater.formats.hl7v2 import Segment, parse
+from headwater.model import LARGE
 from headwater.templates import Engine, Limits, TemplateError
 from headwater.templates.building import builder
+from tests.mappings.examples import PLAIN
+from tests.mappings.examples import engine as ehr_engine
 
 Put = Callable[..., Path]
 PARTS = {
@@ -249,3 +255,77 @@ def test_both_ways_agree_on_any_template(tmp_path: Path, pieces: list[str], dial
     engine = Engine([tmp_path], dialect=dialect, limits=Limits(seconds=2, turns=2_000))
     told = outcome(lambda: engine.dialect.read(engine.write("root", DATA, "value"), "root"))
     assert [outcome(lambda: engine.build("root", DATA)) for _ in range(2)] == [told] * 2
+
+
+SAID = st.sampled_from(
+    [
+        '"a": "{{ p.1 }}", "b": "{{ p.2 }}",',
+        '"c": ["{{ p.1.1 }}", "{{ p.1.2 }}", "{{ p.1.2.2 }}"],',
+        '"d": { "x": "{{ p.2.1 }}-{{ p.3 }}", "y": "{{ p.3.9 }}" },',
+        '"e": "{{ p.1 | default: p.2.1 | default: \'none\' }}",',
+        '"f": "{{ p.4 | hl7_date }}", "g": "Patient/{{ \'Patient\' | id: p.1 }}",',
+        '"h": [{ "s": "{{ p.2.1 | authority | default: p.3 }}" }],',
+        "{% assign z = p.4 | hl7_datetime | default: p.1 %}",
+        "{% assign z = p.3.1 %}",
+        '"z": "{{ z }}{{ x }}", "y": "{{ x.1 }}", "x": "{{ x.2.1 }}",',
+        "\"l\": [{% render 'N' for p.1 as x, word: 'w' %}{% render 'N', x: p.2 %}{% render 'N', x: z, word: z %}],",
+        "\"n\": {% render 'M', x: p.3, word: 'w' %},",
+        "{% render 'O', x: p.2.1 %}",
+    ]
+)
+TESTS = st.sampled_from(
+    ["p.1", "p.2 == 'M'", "p.3 != 'M' and p.1.1", "p.4 contains '2025' or z", "z == p.1", "p.2.1 == nil", "x.2"]
+)
+
+
+def blocks(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """What may stand around some text of a template."""
+    return (
+        st.builds("{{% if {} %}}{}{{% else %}}{}{{% endif %}}".format, TESTS, inner, inner)
+        | st.builds("{{% for x in {} %}}{}{{% endfor %}}".format, st.sampled_from(["p.1", "p.2.1", "z"]), inner)
+        | st.builds("{{% case p.2.1 %}}{{% when 'A', 'M' %}}{}{{% else %}}{}{{% endcase %}}".format, inner, inner)
+        | st.builds('"{}": {{ {} }},'.format, st.sampled_from("stu"), inner)
+        | st.builds("{}{}".format, inner, inner)
+    )
+
+
+FILTERS = {name: each.function for name, each in ehr_engine(PLAIN.name).dialect.filters.items() if each.word}
+FIELDS = st.lists(
+    st.sampled_from(
+        ["", "M", "A^B^C", "A&B^C&D", "A~B^C", '""', "x\\T\\y", " pad", "20250711083000", "^^", "L" * LARGE]
+    ),
+    min_size=4,
+    max_size=4,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.recursive(SAID, blocks, max_leaves=12), FIELDS)
+def test_both_ways_agree_on_the_parts_of_a_message(tmp_path: Path, body: str, fields: list[str]) -> None:
+    (tmp_path / "root.liquid").write_text(f"{{ {body} }}")
+    (tmp_path / "N.liquid").write_text(
+        '{% if x %}{ "v": "{{ x.1 }}", "w": "{{ word }}", "x": { "y": "{{ x.2 }}" } }{% else %}{}{% endif %},'
+    )
+    (tmp_path / "M.liquid").write_text(
+        '{ "k": "{{ word }}", "t": {% if x == \'M\' %}"m"{% else %}"{{ x.2 }}"{% endif %} }'
+    )
+    (tmp_path / "O.liquid").write_text('{% if x %}"o": ["{{ x }}"],{% endif %}')
+    message = parse("\r".join(["MSH|^~\\&|A|B|C|D|2025||ADT^A01|1|P|2.5", "|".join(["ZZZ", *fields])]).encode(), UTC)
+    segment = message.lookup("ZZZ")
+    assert isinstance(segment, Segment)
+    data = {"p": segment, "message": message}
+    engine = Engine([tmp_path], filters=FILTERS, limits=Limits(seconds=2, turns=20_000))
+    told = outcome(lambda: engine.dialect.read(engine.write("root", data, "value"), "root"))
+    assert [outcome(lambda: engine.build("root", data)) for _ in range(2)] == [told] * 2
+
+
+def test_large_texts_of_a_message_are_paid_for_wherever_they_are_written(put: Put) -> None:
+    source = (
+        '{ "l": [{% for i in (1..999) %}"{{ p.1 }}", "{{ p.2.1 }}", { "v": "{{ p.1 | default: i }}" },{% endfor %}] }'
+    )
+    engine = Engine([put(root=source)], limits=Limits(output=1_000_000))
+    for text, stopped in (("short", False), ("x" * 9_000, True)):
+        message = parse(f"MSH|^~\\&|A|B|C|D|2025||ADT^A01|1|P|2.5\rZZZ|{text}|{text}^b".encode(), UTC)
+        build = partial(engine.build, "root", {"p": message.lookup("ZZZ")})
+        outcomes = [outcome(build) for _ in range(2)]
+        assert all(("template_limit" in each) is stopped for each in outcomes)

@@ -15,6 +15,13 @@ def fresh(filter_: F) -> F:
     return filter_
 
 
+def word(filter_: F) -> F:
+    """It makes nil, or a text that is not empty and short, however long what it is given is: a code of a map, a time, a
+    hash."""
+    filter_.word = True  # type: ignore[attr-defined]
+    return filter_
+
+
 def nil_stays(filter_: F) -> F:
     """Of nil it makes nil, whatever its arguments are, and does nothing else."""
     filter_.nil_stays = True  # type: ignore[attr-defined]

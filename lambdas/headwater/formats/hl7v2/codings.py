@@ -8,8 +8,8 @@ from typing import Any
 
 from headwater.formats.codes import CodeMap, CodeMaps, Coding
 from headwater.formats.hl7v2.parts import Parts, part, text_of, whole_text
-from headwater.formats.hl7v2.systems import Remembered
-from headwater.formats.marks import fresh, nil_stays
+from headwater.formats.hl7v2.systems import LONGEST, Remembered
+from headwater.formats.marks import fresh, nil_stays, word
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
@@ -38,6 +38,7 @@ class Codings:
             "unit": self.unit,
         }
 
+    @word
     @nil_stays
     def code(self, value: Any, name: str) -> str | None:
         """The target code of the map `name`."""
@@ -115,6 +116,7 @@ class Codings:
         said = {"unit": display or code, **({"code": mapped["code"]} if mapped else {})}
         return {name: text for name, text in said.items() if text} or None
 
+    @word
     @nil_stays
     def coding_system(self, value: Any) -> str | None:
         """The URI of a coding system as CWE-3 names it (HL7 table 0396), an OID, or a URI."""
@@ -143,7 +145,7 @@ class Codings:
         return found
 
     def _system(self, name: str) -> str:
-        if not name:
+        if not name or len(name) > LONGEST:
             return ""
         known = self._codes["coding-systems"].get(("", name))
         if known:

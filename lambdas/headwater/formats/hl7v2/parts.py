@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from headwater.formats.hl7v2.escapes import unescape
-from headwater.model import NUMBERS, Numbered
+from headwater.model import LARGE, NUMBERS, LargeText, Numbered
 
 NULL = '""'
 _NOT_SENT = [""] * NUMBERS
@@ -77,12 +77,6 @@ class Parts(Numbered):
     def __str__(self) -> str:
         return str(next(filter(None, self.parts)))
 
-    def __eq__(self, other: object) -> bool:
-        return str(self) == other if isinstance(other, str) else self is other
-
-    def __hash__(self) -> int:
-        return hash(str(self))
-
 
 class Repetitions(Parts):
     """A field that was sent with repetitions, the empty ones left out; its parts are those of the first."""
@@ -122,7 +116,10 @@ class _Fields(dict[int, "Part | None"]):
         if not raw:
             self[number] = None
             return None
-        part = self[number] = raw if raw.isalnum() else _field(raw, self.encoding)
+        if len(raw) < LARGE:
+            part = self[number] = raw if raw.isalnum() else _field(raw, self.encoding)
+        else:
+            part = self[number] = _large(_field(raw, self.encoding))
         return part
 
 
@@ -206,6 +203,17 @@ def _component(raw: str, encoding: Encoding) -> Part:
     texts = map(encoding.text, raw.split(mark)) if encoding.odd.search(raw) else raw.split(mark)
     parts: list[Part] = ["", *map(str.strip, texts), *_NOT_SENT]
     return Parts(raw, parts, encoding) if any(parts) else ""
+
+
+def _large(part: Part | None) -> Part | None:
+    """A part of which some text may be LARGE: each such text as a LargeText."""
+    if isinstance(part, str):
+        return LargeText(part) if len(part) >= LARGE else part
+    if isinstance(part, Repetitions):
+        part.repetitions = [one for one in map(_large, part.repetitions) if one is not None]
+    if isinstance(part, Parts):
+        part.parts = [_large(one) or "" for one in part.parts]
+    return part
 
 
 def repetitions(value: object) -> Sequence[Part]:

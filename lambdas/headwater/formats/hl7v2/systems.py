@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from headwater.formats.codes import CodeMaps
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of
-from headwater.formats.marks import nil_stays
+from headwater.formats.marks import nil_stays, word
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -18,6 +18,7 @@ ContentIds = Callable[..., Callable[..., str]]  # `headwater.fhir.ids.content_id
 T = TypeVar("T")
 
 _NOTHING = [""] * 5
+LONGEST = 500  # of a name of an authority or a coding system; HL7's are 199 at most (chapter 2A.36)
 _MOST = 1000  # that are kept: a sender has a few dozen authorities and coding systems, but may write anything there
 
 
@@ -53,6 +54,7 @@ class Systems:
             "record_numbers": self.record_numbers,
         }
 
+    @word
     @nil_stays
     def authority(self, value: Any) -> str | None:
         """The system URI of an HD (chapter 2A.36) or of a namespace alone."""
@@ -61,6 +63,7 @@ class Systems:
         said = value.parts if isinstance(value, Parts) else _NOTHING
         return self._uris[said[1], said[2], said[3]] or None
 
+    @word
     @nil_stays
     def ei_authority(self, value: Any) -> str | None:
         """The system URI of an EI (chapter 2A.28), whose parts 2 to 4 are an HD."""
@@ -69,6 +72,8 @@ class Systems:
 
     def _uri(self, hd: tuple[Part | None, ...]) -> str:
         namespace, universal, kind = map(text_of, hd)
+        if len(namespace) + len(universal) + len(kind) > LONGEST:
+            return ""
         for name in (namespace, universal):
             if name in self._authorities:
                 return self._authorities[name]
@@ -89,6 +94,7 @@ class Systems:
         kind = f"{kind}:" if kind and not namespace else ""
         return f"urn:headwater:{self._ehr}:authority:{_NOT_FOR_URN.sub('-', kind + name)}"
 
+    @word
     def id(self, resource_type: Any, *parts: Any) -> str | None:
         """The id of a resource of this EHR, None when nothing identifies it (see docs/ids.md)."""
         if not any(parts) and not any(map(text_of, parts)):

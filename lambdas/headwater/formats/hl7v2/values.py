@@ -12,7 +12,7 @@ from typing import Any
 from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.message import Message
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of, whole_text
-from headwater.formats.marks import fresh, nil_stays
+from headwater.formats.marks import fresh, nil_stays, word
 
 _NUMBER = re.compile(r"([<>]=?)?\s*([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?", re.ASCII)
 _RANGE = re.compile(r"\(?\s*([+-]?\d*\.?\d+)\s*(?:-|to|–)\s*([+-]?\d*\.?\d+)\s*\)?", re.ASCII)
@@ -22,6 +22,7 @@ def _moment(value: Any) -> times.Moment | None:
     return None if value is None else times.read(value if value.__class__ is str else text_of(value))
 
 
+@word
 @nil_stays
 def _date(value: Any) -> str | None:
     moment = _moment(value)
@@ -34,6 +35,7 @@ def zone_of(state: Any) -> tzinfo | None:
     return message.encoding.zone if isinstance(message, Message) else None
 
 
+@word
 @nil_stays
 def _date_time(state: Any, value: Any) -> str | None:
     """Where no message says the zone, only the day is certain."""
@@ -46,6 +48,7 @@ def _in_zone(moment: times.Moment, zone: tzinfo | None) -> str:
     return moment.date_time(zone) if zone else moment.date()
 
 
+@word
 @nil_stays
 def _instant(state: Any, value: Any) -> str | None:
     moment = _moment(value)
@@ -53,6 +56,7 @@ def _instant(state: Any, value: Any) -> str | None:
     return moment.instant(zone) if moment and zone else None
 
 
+@word
 @nil_stays
 def _time(value: Any) -> str | None:
     return times.read_time(text_of(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from headwater.templates.building.unit import Unit
 
 TRUE: str = const(True)
-_HEAVY = 1_000  # characters of source from which an arm of a condition pays for itself
+CALL = re.compile(r" *P\d+\(")  # a line that calls a partial, whatever it is given
+ITEM = "i"  # what a local begins with that holds an item of anything
+_HEAVY = 4_000  # characters of source from which an arm of a condition pays for itself
+LOOK = "s.left < 0 and s.pay()"  # whether what is left is enough
 Live = dict[Any, str]
 
 
@@ -141,7 +145,7 @@ class Branches(Structure):
         turns = f"{nothing}turns(s, {whole}, {limit}, {offset}, {node.reverse})"
         simple = not (node.limit or node.offset or node.reverse or isinstance(whole, Const))
         self.emit(f"{items} = {self.items(whole) if simple else turns}")
-        bound = {node.name: self.new("i")}
+        bound = {node.name: self.new(self.item(whole) if simple else ITEM)}
         if "forloop" in self.unit.mentions(node.body):
             bound["forloop"] = self.new("x")
             self.emit(f"{bound['forloop']} = ForLoop(len({items}), None)")
@@ -166,7 +170,7 @@ class Branches(Structure):
         for _ in range(2):
             start, mark, paid, idle = frame.place(), len(self._code), self._paid, self._idle
             self.bound = {**outer, **{name: local for name, local in bound.items() if name not in self._dynamic}}
-            self._live, self._sure = dict(live), dict(sure)
+            self._live, self._sure = dict(live), dict(sure) if each.startswith(ITEM) else {**sure, each: True}
             self._loops.append(len(self._frames))
             self.emit(f"for {each} in {items}:")
             self._suite(lambda: self._turn(bound, write))
@@ -206,15 +210,22 @@ class Branches(Structure):
         if "forloop" in bound:
             self.emit(f"{bound['forloop']}.index0 += 1")
         write()
-        self.toll(mark, paid)
+        if len(self._code) == mark + 1 and CALL.match(self._code[mark]):
+            self.emit_at(mark, LOOK)  # what it calls pays
+        else:
+            self.toll(mark, paid, LOOK)
 
-    def toll(self, mark: int, paid: int) -> None:
-        """Pay for what the lines behind `mark` may write, before they do; arms that pay for themselves are left out."""
+    def toll(self, mark: int, paid: int, look: str = "") -> None:
+        """Pay for what the lines behind `mark` may write, before they do; arms that pay for themselves are left out.
+        To `look` whether anything is left is for what comes again: only loops and what calls itself have no end."""
         size = sum(map(len, self._code[mark:]))
         weight = max(TURN, size - (self._paid - paid))
-        self._code.insert(mark, "    " * self._indent + f"s.left -= {weight}; s.left < 0 and s.pay()")
-        self._places.insert(mark, self._at)
+        self.emit_at(mark, f"s.left -= {weight}" + (f"; {look}" if look else ""))
         self._paid = paid + size
+
+    def emit_at(self, line: int, text: str) -> None:
+        self._code.insert(line, "    " * self._indent + text)
+        self._places.insert(line, self._at)
 
     def do_break(self, _: nodes.Break) -> None:
         self._leave("break")
@@ -236,6 +247,11 @@ class Branches(Structure):
     def items(self, source: str) -> str:
         """What a loop goes through, of the value in a local."""
         return f"() if {source} is None else turns(s, {source}, None, None, False)"
+
+    def item(self, source: str) -> str:  # noqa: ARG002
+        """The kind of what a loop goes through, of the value in a local: what it gives of a value that is known is
+        known as well, and never nil."""
+        return ITEM
 
     def parted(self, node: nodes.Expression) -> tuple[str, Live, Live]:
         """A condition: its source, and what is surely in locals where it holds and where it does not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from headwater.templates.building.branches import Live
+from headwater.templates.building.branches import LOOK, Live
 from headwater.templates.building.position import ARRAY, KEY, OBJECT, SINGLE, TEXTS, TRIMMED, VALUE, Frame, Unbuildable
 from headwater.templates.building.source import NIL, Const, const
 from headwater.templates.building.unit import NILLED, SURE, Spec, Unit
@@ -24,16 +24,16 @@ class Builder(Variables):
         shape, known = spec.shape, spec.known
         target = {OBJECT: "d", ARRAY: "a", SINGLE: "r"}.get(shape, "o")
         state = VALUE if shape in (ARRAY, SINGLE) else KEY
-        self._frames = [Frame(shape, target, state, comma, slot="r" if shape == SINGLE else "")]
+        self._frames = [Frame(shape, target, state, comma, slot="r" if shape == SINGLE else "", open=shape == OBJECT)]
         self._live: Live = {}
         self._stale: set[str] = set()
         self._shared, self._dynamic = unit.shared(spec.tree.name), unit.dynamic(spec.tree.name)
         self._paid = 0
         self._idle = 0  # lines that only note what is known
-        given = {name: NIL if how == NILLED else self.new("p") for name, how in known.items()}
+        given = {name: NIL if how == NILLED else self.new(how.partition(" ")[2] or "p") for name, how in known.items()}
         begun = unit.begun(spec.tree.name)
         self.bound = {name: value for name, value in given.items() if name not in begun}
-        self._sure = {given[name]: True for name, how in known.items() if how == SURE}
+        self._sure = {given[name]: True for name, how in known.items() if how.startswith(SURE)}
         self._parameters = [given[name] for name in spec.parameters]
         self._given = frozenset(self._parameters)
         self._own = {name: f"n{at}" for at, name in enumerate(sorted(begun))}
@@ -46,7 +46,7 @@ class Builder(Variables):
         """Compile the template, and note in its spec how it can be called."""
         self._build()
         spec, frame = self.spec, self._frames[0]
-        spec.comma, spec.state = frame.comma, frame.state
+        spec.comma, spec.state, spec.full = frame.comma, frame.state, frame.full
         result = self._whole_text(frame) if frame.kind in TEXTS else "r" if frame.kind == SINGLE else ""
         spec.empty = len(self._code) == self._idle and not result
         if frame.kind == SINGLE and len(self._code) == self._idle + 1:
@@ -59,10 +59,11 @@ class Builder(Variables):
     def _program(self, frame: Frame, result: str) -> Program:
         sink = f", {frame.target}" if frame.kind in (OBJECT, ARRAY) else ""
         names = "".join(f", {local}" for local in self._parameters)
-        self.toll(0, 0)
+        self.toll(0, 0, LOOK if self.spec.recursive else "")
         first = ["r = MISSING"] if frame.kind == SINGLE else []
         first += [*(["s.deeper()"] if self.spec.recursive else []), *self.prologue()]
         first += [f"{self._own[name]} = {value}" for name, value in self._begun.items() if name in self._looked]
+        self._drop_unread()
         self._code[:0] = ["    " + line for line in first]
         self._places[:0] = [0] * len(first)
         if self.spec.recursive:
@@ -73,6 +74,19 @@ class Builder(Variables):
         source = "\n".join([f"def template(s, g{sink}{names}):", *self._code, ""])
         places = array("I", [number for at in [0, *self._places] for number in self._lines.at(at)]).tobytes()
         return Program(self.template.name, frame.kind, source, tuple(self._filters), tuple(self._partials), places)
+
+    def _drop_unread(self) -> None:
+        """Leave out what only notes the value of a variable that nobody reads but where it is known."""
+        unread = [f"{local} = " for name, local in self._own.items() if name not in self._looked]
+        for at in reversed(range(len(self._code))):
+            line = self._code[at].lstrip()
+            if not any(map(line.startswith, unread)) or not line.partition(" = ")[2].isidentifier():
+                continue
+            alone = at and self._code[at - 1].endswith(":") and not _same_suite(self._code[at], self._code[at + 1 :])
+            if alone:
+                self._code[at] = self._code[at].removesuffix(line) + "pass"
+            else:
+                del self._code[at], self._places[at]
 
     def prologue(self) -> list[str]:
         """Lines that a dialect wants to begin with."""
@@ -97,3 +111,8 @@ class Builder(Variables):
             parts[0] = const(parts[0].value.lstrip())
         whole = super()._whole_text(frame)
         return const(whole.value.strip()) if isinstance(whole, Const) else f"trimmed(s, {whole})"
+
+
+def _same_suite(line: str, rest: list[str]) -> bool:
+    """Whether the lines behind a line go on as far to the right."""
+    return bool(rest) and rest[0].startswith(line[: len(line) - len(line.lstrip())])

@@ -23,7 +23,8 @@ from headwater.templates.building.position import (
     Unbuildable,
     joined,
 )
-from headwater.templates.building.source import Const, const
+from headwater.templates.building.source import ANY, Const, const
+from headwater.templates.building.unit import MAYBE, NILLED, SURE
 
 if TYPE_CHECKING:
     from headwater.templates.building.unit import Spec
@@ -55,7 +56,7 @@ class Calls(Branches):
         if (shape == OBJECT and frame.state != KEY) or frame.state == FILLED:
             raise Unbuildable("a partial out of place")
         try:
-            spec = self.unit.spec(name, shape, frame.comma, self.bound)
+            spec = self._spec(name, shape, frame.comma)
         except Unbuildable as error:
             if shape != ARRAY:
                 raise
@@ -73,6 +74,8 @@ class Calls(Branches):
             return
         if spec.empty and shape in (OBJECT, ARRAY):
             return
+        guard = "" if shape in TEXTS else self._guard(spec)
+        spec = self._guarded(guard, spec)
         sink = f", {frame.target}" if shape in (OBJECT, ARRAY) else ""
         call = f"{self._function(spec)}(s, {scope}{sink}{self._passed(spec)})"
         if shape in TEXTS:
@@ -83,17 +86,28 @@ class Calls(Branches):
                 self.emit(call)
             else:
                 self._once(frame)
-                guard = self._guard(spec)
                 value = "{}" if spec.empty else f"{call} if {guard} else {{}}" if guard else call
                 self.emit(f"{frame.slot} = {value}")
+                frame.full = frame.full and (spec.full or spec.empty)
                 frame.state, frame.comma = spec.state, spec.comma
         else:
-            guard = self._guard(spec)
-            frame.used = True
+            frame.used = frame.open = True
             self.emit(f"if {guard}: {call}" if guard else call)
             frame.comma = joined((KEY, frame.comma), (KEY, spec.comma))[1] if guard else spec.comma
         if scope == "g":
             self.forget(*spec.writes)
+
+    def _spec(self, name: str, shape: str, comma: str) -> Spec | None:
+        """A partial as it is called here, with what is known of the names bound here."""
+        return self.unit.spec(name, shape, comma, {each: self._known(value) for each, value in self.bound.items()})
+
+    def _known(self, value: str) -> str:
+        if isinstance(value, Const):
+            how = NILLED if value.value is None else MAYBE if value.value is False else SURE
+        else:
+            how = SURE if self._sure.get(value) else MAYBE
+        kind = self.kind(value)
+        return how if kind == ANY else f"{how} {kind}"
 
     def _include_item(self, name: str, scope: str) -> None:
         """A partial that is one item of a list, or none, written in one of several branches."""
@@ -103,7 +117,8 @@ class Calls(Branches):
         self._include(name, scope)
         made = self._frames.pop()
         if made.state != VALUE:
-            self.emit(f"if {slot} or {slot} != {{}} and kept({slot}): {self._stored(frame, slot)}")
+            there = slot if made.full else f"{slot} or {slot} != {{}} and kept({slot})"
+            self.emit(f"if {there}: {self._stored(frame, slot)}")
             comma = FREE if made.comma == FREE else DUE
             frame.comma = comma if made.state == FILLED else joined((KEY, frame.comma), (KEY, comma))[1]
 
@@ -119,6 +134,17 @@ class Calls(Branches):
         if not given or any(each in self._sure for each in given) or not self.unit.void(spec):
             return ""
         return " or ".join(f"{each} is not None" for each in dict.fromkeys(given))
+
+    def _guarded(self, guard: str, spec: Spec) -> Spec:
+        """The partial as it may be called behind its guard: what is one value's test leaves that value not nil."""
+        local, _, rest = guard.partition(" is not None")
+        if not guard or rest or self.kind(local) == ANY:
+            return spec
+        sure = self._sure
+        self._sure = {**sure, local: True}
+        behind = self._spec(spec.tree.name, spec.shape, self.frame.comma)
+        self._sure = sure
+        return spec if behind is None or behind.constant is not None or behind.empty else behind
 
     def assign(self, name: str, value: str) -> None:
         """Set a variable, where the dialect sets it."""

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from headwater.model import NUMBERS
+from headwater.model import LARGE, NUMBERS
 from headwater.templates import nodes, runtime
 from headwater.templates.building.position import STRING, Frame, decoded
 from headwater.templates.building.resources import Resources
-from headwater.templates.building.source import NIL, Const, Fresh, Part, const, local_of
+from headwater.templates.building.source import (
+    ANY,
+    NIL,
+    WORD,
+    Const,
+    Fresh,
+    Part,
+    Solid,
+    Word,
+    const,
+    kind_of,
+    local_of,
+)
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
-from headwater.templates.limits import LARGE
 from headwater.templates.operations import FilterCalls
 
 _ABSENT = {"==": "is not None and", "!=": "is None or", "in": "is not None and"}  # nil is no text
@@ -27,6 +38,9 @@ _COMPARE = {
 
 
 class HouseBuilder(FilterCalls, Resources):
+    def kind(self, source: str) -> str:
+        return kind_of(source)
+
     def member(self, source: str, part: str | int) -> str:
         return f"member({source}, {part!r})"
 
@@ -39,14 +53,15 @@ class HouseBuilder(FilterCalls, Resources):
             sure = source == whole and whole in self._sure
             known = self._known_kind(whole, part) if isinstance(part, str) else ""
             return f"{'' if sure else f'None if {source} is None else '}{known}member({whole}, {part!r})"
-        if self.solid(part, name):
+        if name:
             return self._numbered(source, whole, part)
-        text = f"{source} is None or {whole}.__class__ is str"
-        numbered = f"{whole}.parts[{part}] or None if isinstance({whole}, Numbered) else member({whole}, {part})"
+        text = f"{'' if whole in self._sure else f'{source} is None or '}{whole}.__class__ is str"
+        other = "member" if kind_of(whole) == ANY else "part_of"
+        numbered = f"{whole}.parts[{part}] or None if isinstance({whole}, Numbered) else {other}({whole}, {part})"
         return f"{whole if part == 1 else None} if {text} else {numbered}"
 
-    def solid(self, part: str | int, name: str) -> bool:
-        return bool(name) and isinstance(part, int) and 0 < part < NUMBERS
+    def solid(self, whole: str, part: str | int, name: str) -> bool:
+        return isinstance(part, int) and 0 < part < NUMBERS and (bool(name) or kind_of(whole) != ANY)
 
     @staticmethod
     def _known_kind(whole: str, part: str) -> str:
@@ -72,6 +87,8 @@ class HouseBuilder(FilterCalls, Resources):
                 return const(runtime.equal(left.value, right.value) is (operator == "=="))
             if right.value is None or isinstance(right.value, bool):
                 return f"({left} {'is' if operator == '==' else 'is not'} {right})"
+        if isinstance(right.value, str | tuple) and operator in _ABSENT and kind_of(left) != ANY:
+            return f"({left} {operator} {right})"
         if operator == "contains" and isinstance(right.value, str):
             found = f"{right} in {local} if {local}.__class__ is str else contains({local}, {right})"
             return f"({source} is not None and ({found}))"
@@ -97,7 +114,9 @@ class HouseBuilder(FilterCalls, Resources):
         known = self.declared(call)
         simple = not known.nil_stays or value in self._sure
         made = super().call(call, value) if simple else self._unless_nil(call, value)
-        return Fresh(made) if known.fresh and made is not NIL else made
+        if made is NIL:
+            return NIL
+        return Fresh(made) if known.fresh else Word(made) if known.word else made
 
     def _unless_nil(self, call: nodes.Call, value: str) -> str:
         if value is NIL:
@@ -112,6 +131,8 @@ class HouseBuilder(FilterCalls, Resources):
         """Most values are texts; the filter is for all others. The other value counts as looked at either way."""
         if isinstance(value, Const) and (value.value is None or (isinstance(value.value, str) and value.value)):
             return value if value.value else self.value(call.arguments[0])
+        if kind_of(value) != ANY:
+            return self._or(value, self.value(call.arguments[0]))
         local = local_of(value) or self.new("z")
         source = value if local_of(value) else f"({local} := {value})"
         other = self.value(call.arguments[0])
@@ -121,6 +142,18 @@ class HouseBuilder(FilterCalls, Resources):
             other = held
         applied = self.applied(self.declared(call), local, [other])
         return f"({other} if {source} is None else {local} if {local}.__class__ is str and {local} else {applied})"
+
+    def _or(self, value: str, other: str) -> str:
+        """The default of what is nil or neither false nor empty."""
+        if other is NIL or (isinstance(other, Const) and other.value is None):
+            return value
+        kinds = {kind_of(value), kind_of(other)}
+        if isinstance(other, Const) or other.isidentifier():
+            source = f"({value} or {other})"
+        else:
+            held = local_of(other) or self.new("z")
+            source = f"(({value}, {other if local_of(other) else f'({held} := {other})'})[0] or {held})"
+        return source if ANY in kinds else Word(source) if kinds == {WORD} else Solid(source)
 
     # ---------------------------------------------------------------------------------------------------- statements
 
@@ -149,7 +182,7 @@ class HouseBuilder(FilterCalls, Resources):
         if not node.each:
             self._give(name, {**values, node.alias: item}, node.isolated)
         elif item is not NIL:
-            each, writes = self.new("i"), self.unit.writes((node,))
+            each, writes = self.new(self.item(item)), self.unit.writes((node,))
             given = {**values, node.alias: each}
             self._loop(self.items(item), each, {}, writes, lambda: self._give(name, given, node.isolated))
 
@@ -181,6 +214,8 @@ class HouseBuilder(FilterCalls, Resources):
     def text_of(self, source: str) -> str:
         if isinstance(source, Const):
             return const(runtime.text(source.value))
+        if kind_of(source) == WORD:
+            return source if source in self._sure else f"({source} or '')"
         local, found = self._named(source)
         return f"({local} if {found}.__class__ is str else text({local}))"
 
@@ -199,14 +234,33 @@ class HouseBuilder(FilterCalls, Resources):
         return [const(decoded(part.value)) if isinstance(part, Const) else part for part in parts]
 
     def items(self, source: str) -> str:
-        return f"(() if {source} is None else ({source},) if {source}.__class__ is str else sequence(s, {source}))"
+        nothing = "" if source in self._sure else f"() if {source} is None else "
+        return f"({nothing}({source},) if {source}.__class__ is str else sequence(s, {source}))"
 
-    def output(self, source: str, local: str) -> str:
-        known = "" if local in self._sure else f"{source} is not None and "
+    def item(self, source: str) -> str:
+        return super().item(source) if kind_of(source) == ANY else kind_of(source)
+
+    def _put_output(self, local: str) -> None:
+        """What is known to be there, or true if it is, is the string itself if it is a plain text, as most are."""
+        kind = kind_of(local)
+        text = local if kind == WORD else f"{local} if {local}.__class__ is str else plain(s, {local})"
+        if kind == ANY:
+            super()._put_output(local)
+        elif local in self._sure:
+            self._put(text, sure=True)
+        elif self.frame.slot:
+            self._put(f"'' if {local} is None else {text}")
+        else:
+            self._put_if(self._evaluated(local), text)
+
+    def output(self, local: str) -> str:
+        known = "" if local in self._sure else f"{local} is not None and "
         short = f"{local}.__class__ is str and len({local}) < {LARGE}"
         return f"{known}(_ := {local} if {short} else plain(s, {local}))"
 
     def string_of(self, parts: list[str]) -> str:
+        if all(isinstance(part, Const) or (isinstance(part, Part) and kind_of(part.raw) == WORD) for part in parts):
+            return f"({' + '.join(parts)})"
         return f"together(s, ({', '.join(parts)}))"
 
     def spilled_string(self, parts: str) -> str:

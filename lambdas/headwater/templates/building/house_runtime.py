@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from headwater.model import NUMBERS, Numbered
+from headwater.model import LARGE, NUMBERS, LargeText, Numbered
 from headwater.templates import runtime, tidy
 from headwater.templates.building.position import Unbuildable
 from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
-from headwater.templates.limits import LARGE, Meter
+from headwater.templates.limits import Meter
 
 
 def plain(meter: Meter, value: Any) -> str:
@@ -42,8 +42,7 @@ _NOTHING = [""] * NUMBERS
 
 
 class _Members:
-    """Numbered members of what has no `parts`: of a list, an object, a node. Of those that are false, but not nil, the
-    text decides: built code takes what is false for nil."""
+    """Numbered members of what has no `parts`."""
 
     __slots__ = ("value",)
 
@@ -51,10 +50,18 @@ class _Members:
         self.value = value
 
     def __getitem__(self, number: int) -> Any:
-        found = runtime.member(self.value, number)
-        if not found and found is not None:
-            raise Unbuildable("a numbered member that is false")
+        return part_of(self.value, number)
+
+
+def part_of(value: Any, number: int) -> Any:
+    """A numbered member of what has no `parts`: of a list, an object, a node. Built code takes it for a part of a
+    message: what is false is nil, and all else is as good as its text. Where that is not so the text decides."""
+    found = runtime.member(value, number)
+    if found.__class__ is str and found:
+        return found if len(found) < LARGE else LargeText(found)
+    if found is None or isinstance(found, Numbered | LargeText):
         return found
+    raise Unbuildable("a numbered member that is no text")
 
 
 def parts_of(value: Any) -> Any:
@@ -62,7 +69,7 @@ def parts_of(value: Any) -> Any:
     if value is None:
         return _NOTHING
     if value.__class__ is str:
-        return ["", value, *_NOTHING]
+        return ["", value if len(value) < LARGE else LargeText(value), *_NOTHING]
     return value.parts if isinstance(value, Numbered) else _Members(value)
 
 
@@ -81,6 +88,7 @@ def greater_or_equal(left: Any, right: Any) -> bool:
 
 _FUNCTIONS = (
     plain,
+    part_of,
     parts_of,
     among,
     together,

@@ -38,8 +38,10 @@ class Frame:
     there, because it may come from one of several branches. `parts` are the pieces of a string or text, as Python
     source, until they are `spilled` into the list `target`. `born` is the line that makes the target, `indent` how deep
     that is; until another line has `used` the target, what it surely holds is `literal` and part of that line.
-    `sure`: it cannot end up empty; `whole`: it is a resource; `holding`: the members
-    that resources may be in."""
+    `sure`: it cannot end up empty; `whole`: it is a resource; `holding`: the members that resources may be in;
+    `written`: the members that may be there; `open`: others may be there as well; `only`: the condition and the value
+    of the line behind `born`, if that puts something in where the condition holds. `full`: what is in the slot is
+    true, or nothing."""
 
     kind: str
     target: str = ""
@@ -56,6 +58,10 @@ class Frame:
     sure: bool = False
     whole: bool = False
     holding: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
+    open: bool = False
+    only: tuple[str, str] = ("", "")
+    full: bool = True
 
     def place(self) -> Place:
         return self.state, self.comma

@@ -37,6 +37,9 @@ class Resources(Builder):
             raise Unbuildable("a resource whose type is not sure")
         return Builder._stored(frame, source)
 
+    def _is_single(self, frame: Frame) -> bool:
+        return super()._is_single(frame) and not self._points(self.frame)
+
     def closed(self, frame: Frame) -> str:
         source = super().closed(frame)
         if frame.whole or frame.holding or self.frame.key in self.frame.holding:
@@ -57,9 +60,14 @@ class Resources(Builder):
 
     def _holds(self, frame: Frame) -> None:
         """Resources may come next; those that another member of the same name would replace, nobody could take back."""
-        if frame.kind == OBJECT and frame.state != KEY:
+        if frame.kind == OBJECT and frame.state != KEY and self._may_be_there(frame):
             self.emit(f"if {frame.key} in {frame.target}: second_value()")
         frame.holding.add(frame.key)
+
+    def _may_be_there(self, frame: Frame) -> bool:
+        """Whether the member that comes next may have a value already: of a line above, of a turn before."""
+        looped = bool(self._loops) and self._frames.index(frame) < self._loops[-1]
+        return frame.open or looped or frame.key in frame.written
 
     @staticmethod
     def _points(frame: Frame) -> bool:

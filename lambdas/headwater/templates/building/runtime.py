@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from headwater.model import LARGE
 from headwater.templates import tidy
 from headwater.templates.building.position import Unbuildable
-from headwater.templates.limits import LARGE, Meter
+from headwater.templates.limits import Meter
 
 
 class _Missing:

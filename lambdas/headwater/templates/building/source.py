@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from headwater.model import LARGE
+
+# What a local begins with, by what its value is known to be: anything; nil or `Solid`; nil or a `Word`.
+ANY, SOLID, WORD = "t", "v", "w"
+
 
 class Const(str):
     """Python source of a value that is known when compiled."""
@@ -23,6 +28,19 @@ NIL = const(None)
 
 class Fresh(str):
     """Python source of nil, or of a JSON value without empties that was made for this place alone."""
+
+    __slots__ = ()
+
+
+class Solid(str):
+    """Python source of nil, or of a value that is neither false nor empty, is equal to what its text is equal to, and
+    is no `str` if that text is long."""
+
+    __slots__ = ()
+
+
+class Word(Solid):
+    """Python source of nil, or of a short text that is not empty."""
 
     __slots__ = ()
 
@@ -59,6 +77,16 @@ def local_of(source: str) -> str:
     if isinstance(source, Kept):
         return source.local
     return source if source.isidentifier() and not isinstance(source, Const) else ""
+
+
+def kind_of(source: str) -> str:
+    """What is known of the value of `source`: ANY, SOLID or WORD."""
+    if isinstance(source, Const):
+        return WORD if isinstance(source.value, str) and 0 < len(source.value) < LARGE else ANY
+    local = local_of(source)
+    if local:
+        return local[0] if local[0] in (SOLID, WORD) else ANY
+    return WORD if isinstance(source, Word) else SOLID if isinstance(source, Solid) else ANY
 
 
 def joined_parts(parts: list[str]) -> list[str]:

@@ -29,7 +29,7 @@ from headwater.templates.building.position import (
     decoded,
     scalar,
 )
-from headwater.templates.building.source import Const, Part, const
+from headwater.templates.building.source import Const, Fresh, Part, const
 from headwater.templates.building.values import Values, literal
 
 
@@ -119,12 +119,26 @@ class Structure(Values):
             raise Unbuildable("a bracket that nothing opened")
         self._settle(frame)
         self._frames.pop()
+        if self._is_single(frame):
+            self._put_single(frame)
+            return
         if frame.used:
             source = self.closed(frame)
             self._put(source, sure=frame.sure)
             return
         del self._code[frame.born], self._places[frame.born]
         self._put(literal(frame) if frame.literal else const({} if kind == OBJECT else []), sure=True)
+
+    def _is_single(self, frame: Frame) -> bool:
+        """Whether all that an object or list says is one value, which may not be there."""
+        outer = self.frame
+        plain = not (frame.whole or frame.holding or outer.slot or outer.holding) and outer.kind in (OBJECT, ARRAY)
+        return plain and bool(frame.only[0]) and len(self._code) == frame.born + 2
+
+    def _put_single(self, frame: Frame) -> None:
+        condition, value = frame.only
+        del self._code[frame.born :], self._places[frame.born :]
+        self._put_if(condition, f"{{{frame.key}: {value}}}" if frame.kind == OBJECT else f"[{value}]")
 
     def closed(self, frame: Frame) -> str:
         """What is put where an object or list closes."""
@@ -158,12 +172,12 @@ class Structure(Values):
         if not isinstance(source, Const):
             local = self.new("k")
             self.emit(f"{local} = {source}")
-            source = local
+            source, frame.open = local, True
         frame.key, frame.state = source, COLON
 
     def _put_constant(self, value: Any) -> None:
         self._fits(self.frame)
-        self._put(const(value))
+        self._put(const(value), full=isinstance(value, str))
 
     def _printed(self, node: nodes.Expression) -> None:
         frame = self.frame
@@ -174,7 +188,6 @@ class Structure(Values):
         else:
             self._fits(frame)
             if frame.slot or frame.kind == SINGLE:
-                self._put(self.bare(source))
+                self._put(self.bare(source), full=isinstance(source, Fresh))
                 return
-            self.emit(f"if {self.bare_there(source)}: {self._stored(frame, '_')}")
-            self._placed(frame)
+            self._put_if(self.bare_there(source), "_")

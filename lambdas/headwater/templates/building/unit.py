@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from headwater.templates import nodes
 from headwater.templates.building.position import FREE, PERHAPS, SINGLE, UNSURE, Unbuildable
 from headwater.templates.building.reach import Reach, reach
-from headwater.templates.building.source import Const
 from headwater.templates.program import Program
 
-SURE, MAYBE, NILLED = "sure", "maybe", "nil"  # what is known of a parameter: neither nil nor false, nothing, nil
+# What is known of a parameter: neither nil nor false, nothing, nil; behind a space, what it is if it is not nil.
+SURE, MAYBE, NILLED = "sure", "maybe", "nil"
 _MOST = 3_000  # functions for one root
 
 
@@ -25,7 +25,8 @@ class Spec:
     """A template as it is called in one way: in a `shape`, knowing of its parameters what `known` says.
 
     `comma` and `state` say where it leaves off, `constant` is its text if that is known, `empty`: it does nothing
-    but make an empty object. Until it is `done`, a call out of itself relies on nothing: `recursive`, there is one."""
+    but make an empty object; `full`: the value that it gives is true, or nothing. Until it is `done`, a call out of
+    itself relies on nothing: `recursive`, there is one."""
 
     id: str
     tree: nodes.Template
@@ -36,6 +37,7 @@ class Spec:
     state: str = PERHAPS
     constant: str | None = None
     empty: bool = False
+    full: bool = False
     program: Program | None = None
     done: bool = False
     recursive: bool = False
@@ -155,21 +157,19 @@ class Unit:
         return self._below(reach(body))[1]
 
     def spec(self, name: str, shape: str, comma: str, bound: Mapping[str, str]) -> Spec | None:
-        """The template, called here: compiled once per shape and knowledge of its variables; None if there is none."""
+        """The template, called where so much is known of each name that is `bound`: compiled once per shape and
+        knowledge of its variables; None if there is none."""
         tree = self.tree(name)
         if tree is None:
             return None
         known = {}
         alone = name in self._alone
         for each in sorted(self._closed[name][0] - self.dynamic(name)):
-            value = bound.get(each)
-            if not isinstance(value, Const):
-                if value is not None:
-                    known[each] = MAYBE
-            elif value.value is not None:
-                known[each] = MAYBE if value.value is False else SURE
-            elif not alone and (each in self.written or each in self.given):
-                known[each] = NILLED
+            how = bound.get(each, "")
+            if how == NILLED:
+                how = "" if alone or (each not in self.written and each not in self.given) else NILLED
+            if how:
+                known[each] = how
         return self._spec(tree, shape, comma, known)
 
     def _spec(self, tree: nodes.Template, shape: str, comma: str, known: dict[str, str]) -> Spec:
@@ -195,7 +195,7 @@ class Unit:
 
     def void(self, spec: Spec) -> bool:
         """Whether a partial does nothing, and gives nothing, when what it is given is nil."""
-        known = {name: NILLED if how == MAYBE else how for name, how in spec.known.items()}
-        known = {name: how for name, how in known.items() if how == SURE or name in self.written | self.given}
+        known = {name: NILLED if how.startswith(MAYBE) else how for name, how in spec.known.items()}
+        known = {name: how for name, how in known.items() if how != NILLED or name in self.written | self.given}
         without = self._spec(spec.tree, spec.shape, FREE, known)
         return without.empty if without.constant is None else not without.constant

@@ -15,7 +15,7 @@ from headwater.templates.building.position import (
     Frame,
     Unbuildable,
 )
-from headwater.templates.building.source import Const, Kept, const, joined_parts, local_of
+from headwater.templates.building.source import ANY, Const, Kept, const, joined_parts, kept
 from headwater.templates.emitter import Emitter
 
 
@@ -33,11 +33,12 @@ class Values(Emitter):
         if frame.state != PERHAPS and (frame.state != VALUE or frame.comma != FREE):
             raise Unbuildable("a value out of place, or a comma may be missing")
 
-    def _put(self, source: str, *, sure: bool = False) -> None:
-        """A value, in its place; empties are dropped. `sure` says that it is none."""
+    def _put(self, source: str, *, sure: bool = False, full: bool = True) -> None:
+        """A value, in its place; empties are dropped. `sure` says that it is none, `full` that what is false is."""
         frame = self.frame
         if frame.slot:
             self._once(frame)
+            frame.full = frame.full and full
             self.emit(f"{frame.slot} = {source}")
             frame.state, frame.comma = FILLED, DUE
             return
@@ -48,7 +49,8 @@ class Values(Emitter):
             self._keep(frame, source)
         else:
             local = source if source.isidentifier() else "_"
-            self.emit(f"if {source if local == source else f'_ := {source}'}: {self._stored(frame, local)}")
+            self._put_if(source if local == source else f"_ := {source}", local)
+            return
         self._placed(frame)
 
     def _once(self, frame: Frame) -> None:
@@ -66,6 +68,7 @@ class Values(Emitter):
         if frame.used or self._indent != frame.indent or frame.born < 0:
             self.emit(self._stored(frame, source))
             return
+        frame.written.add(frame.key)
         frame.literal[frame.key if frame.kind == OBJECT else str(len(frame.literal))] = source
         del self._code[frame.born], self._places[frame.born]
         frame.born = len(self._code)
@@ -75,20 +78,32 @@ class Values(Emitter):
     def _stored(frame: Frame, source: str) -> str:
         """The statement that puts a value into its dict or list."""
         frame.used = True
+        frame.written.add(frame.key)
         if frame.kind == OBJECT:
             return f"{frame.target}[{frame.key}] = {source}"
         return f"{frame.target}.append({source})"
 
-    def _put_output(self, raw: str) -> None:
+    def _put_output(self, local: str) -> None:
         """An output that is a whole string."""
+        if self.frame.slot:
+            self._put(f"plain(s, {local})")
+        else:
+            self._put_if(self.output(local), "_")
+
+    def _evaluated(self, local: str) -> str:
+        """A local, or what was put into it just now, as a part of an expression."""
+        before, made, source = self._code[-1].partition(f"{local} = ") if self._code else ("", "", "")
+        if not made or before != "    " * self._indent:
+            return local
+        del self._code[-1], self._places[-1]
+        return kept(local, source)
+
+    def _put_if(self, condition: str, value: str) -> None:
+        """A value where a condition holds, and nothing where it does not."""
         frame = self.frame
-        if frame.slot:
-            self._put(f"plain(s, {raw})")
-            return
-        local = local_of(raw) or self.new("t")
-        self.emit(
-            f"if {self.output(raw if local_of(raw) else f'({local} := {raw})', local)}: {self._stored(frame, '_')}"
-        )
+        if len(self._code) == frame.born + 1 and self._indent == frame.indent and not frame.literal:
+            frame.only = condition, value
+        self.emit(f"if {condition}: {self._stored(frame, value)}")
         self._placed(frame)
 
     def _settle(self, frame: Frame) -> None:
@@ -105,16 +120,17 @@ class Values(Emitter):
             raise Unbuildable("a member without a value")
         if frame.state == PERHAPS:
             self.emit(f"if {frame.slot} is MISSING: missing_value()")
-        self.emit(f"if {frame.slot} or {frame.slot} != {{}} and kept({frame.slot}): {self._stored(frame, frame.slot)}")
-        frame.slot = ""
+        there = frame.slot if frame.full else f"{frame.slot} or {frame.slot} != {{}} and kept({frame.slot})"
+        self.emit(f"if {there}: {self._stored(frame, frame.slot)}")
+        frame.slot, frame.full = "", True
         frame.state = KEY
 
     def hold(self, source: str) -> str:
         """`source` worked out now: a local, or what is known."""
         if isinstance(source, Const) or source.isidentifier():
             return source
-        local, inner = (source.local, source.inner) if isinstance(source, Kept) else (self.new("t"), source)
-        self.emit(f"{local} = {inner}")
+        local = source.local if isinstance(source, Kept) else self.new(self.kind(source))
+        self.emit(f"{local} = {source.inner if isinstance(source, Kept) else source}")
         return local
 
     # ----------------------------------------------------------------------------------------------- text in parts
@@ -153,6 +169,10 @@ class Values(Emitter):
 
     # -------------------------------------------------------------------------------------- what a dialect brings
 
+    def kind(self, source: str) -> str:  # noqa: ARG002
+        """What is known of a value: `ANY`, or more where the dialect knows what SOLID and WORD are."""
+        return ANY
+
     def bare(self, source: str) -> str:
         """An output where a JSON value stands, as that value."""
         raise NotImplementedError
@@ -165,8 +185,8 @@ class Values(Emitter):
         """A JSON string of the pieces in a list."""
         return f"told(s, {parts})"
 
-    def output(self, source: str, local: str) -> str:
-        """A condition that leaves an output's text in `_` and holds if there is any; `source` leaves it in `local`."""
+    def output(self, local: str) -> str:
+        """A condition that leaves the text of an output, which is in a local, in `_` and holds if there is any."""
         raise NotImplementedError
 
     def string_of(self, parts: list[str]) -> str:

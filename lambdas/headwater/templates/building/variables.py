@@ -10,9 +10,7 @@ from __future__ import annotations
 from headwater.templates import nodes
 from headwater.templates.building.branches import Live, common
 from headwater.templates.building.calls import Calls
-from headwater.templates.building.source import NIL, Const, Never, const, kept, local_of
-
-SOLID = "v"  # what a local begins with that is never false
+from headwater.templates.building.source import ANY, NIL, SOLID, Const, Never, const, kept, local_of
 
 
 class Variables(Calls):
@@ -89,7 +87,7 @@ class Variables(Calls):
             return self.member(source, part)
         key = whole, part
         if key not in self._live:
-            self._live[key] = self.new(SOLID if self.solid(part, name) else "t")
+            self._live[key] = self.new(SOLID if self.solid(whole, part, name) else ANY)
             return kept(self._live[key], self.step(source, whole, part, name))
         return self._live[key]
 
@@ -109,10 +107,9 @@ class Variables(Calls):
     def _truth(self, source: str) -> str:
         if isinstance(source, Const):
             return const(source.value is not None and source.value is not False)
-        local = local_of(source)
+        local, solid = local_of(source), self.kind(source) != ANY
         if not local:
-            return f"((_ := {source}) is not None and _ is not False)"
-        solid = local.startswith(SOLID)
+            return f"({source} is not None)" if solid else f"((_ := {source}) is not None and _ is not False)"
         if local in self._sure:
             return const(True) if self._sure[local] or solid else f"({source} is not False)"
         return f"({source} is not None)" if solid else f"({source} is not None and {local} is not False)"
@@ -180,8 +177,8 @@ class Variables(Calls):
         that of the variable, where it is its value."""
         raise NotImplementedError
 
-    def solid(self, part: str | int, name: str) -> bool:
-        """Whether a step is nil or neither nil nor false; `name` as of `step`."""
+    def solid(self, whole: str, part: str | int, name: str) -> bool:
+        """Whether a step gives nil or what is SOLID; `whole` and `name` as of `step`."""
         raise NotImplementedError
 
     def call(self, call: nodes.Call, value: str) -> str:

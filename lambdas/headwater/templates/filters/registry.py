@@ -16,8 +16,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Filter:
     """`least` and `most` count the arguments behind the colon; `metered`: the function takes the meter first;
-    `nil_stays`: of nil it makes nil; `fresh`: what it makes is nil or a JSON value without empties, made for this call.
-    Those two a function says of itself, by attributes."""
+    `nil_stays`: of nil it makes nil; `fresh`: what it makes is nil or a JSON value without empties, made for this call;
+    `word`: nil or a short text that is not empty. Those three a function says of itself, by attributes."""
 
     name: str
     function: Callable[..., Any]
@@ -27,6 +27,7 @@ class Filter:
     metered: bool
     nil_stays: bool = False
     fresh: bool = False
+    word: bool = False
 
 
 def of(functions: Mapping[str, Callable[..., Any]], metered: Iterable[str] = ()) -> dict[str, Filter]:
@@ -50,4 +51,5 @@ def _filter(name: str, function: Callable[..., Any], *, metered: bool) -> Filter
         metered=metered,
         nil_stays=getattr(function, "nil_stays", False),
         fresh=getattr(function, "fresh", False),
+        word=getattr(function, "word", False),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from headwater.model import LARGE
 from headwater.templates import nodes
 from headwater.templates.building.builder import Builder
 from headwater.templates.building.position import FREE, TRIMMED
 from headwater.templates.building.source import NIL, Const, Part, const, local_of
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
-from headwater.templates.limits import LARGE
 from headwater.templates.microsoft import runtime
 from headwater.templates.microsoft.expressions import COMPARE, NIL_STAYS
 from headwater.templates.microsoft.values import equal, shown
@@ -51,7 +51,7 @@ class MicrosoftBuilder(Builder):
             return f"{whole}[{index}] if {self._asked(whole)} else {nothing}{other}"
         return f"{nothing}{whole}[{index}] if {whole}.__class__ is Drop else {other}"
 
-    def solid(self, part: str | int, name: str) -> bool:  # noqa: ARG002
+    def solid(self, whole: str, part: str | int, name: str) -> bool:  # noqa: ARG002
         return False
 
     def _asked(self, parameter: str) -> str:
@@ -62,8 +62,8 @@ class MicrosoftBuilder(Builder):
     def prologue(self) -> list[str]:
         return [f"{flag} = {parameter}.__class__ is Drop" for parameter, flag in self._flags.items()]
 
-    def output(self, source: str, local: str) -> str:
-        known = "" if local in self._sure else f"{source} is not None and "
+    def output(self, local: str) -> str:
+        known = "" if local in self._sure else f"{local} is not None and "
         short = f"{local}.__class__ is str and len({local}) < {LARGE} and '\\\\' not in {local}"
         return f"{known}(_ := {local} if {short} else plain(s, {local}))"
 
@@ -162,7 +162,7 @@ class MicrosoftBuilder(Builder):
     def do_evaluate(self, node: nodes.Evaluate) -> None:
         name = self._name(node.template)
         outer = self._arguments(node.arguments)
-        spec = self.unit.spec(name, TRIMMED, FREE, self.bound)
+        spec = self._spec(name, TRIMMED, FREE)
         if spec is None:
             self.emit(f"missing(s, {name!r})")
             self.bound = outer

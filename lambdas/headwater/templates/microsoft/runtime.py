@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from headwater.model import LARGE
 from headwater.templates.building.runtime import (
     MISSING,
     kept,
@@ -22,7 +23,7 @@ from headwater.templates.building.runtime import (
     whole,
 )
 from headwater.templates.errors import FilterError, LimitReached
-from headwater.templates.limits import LARGE, Limits
+from headwater.templates.limits import Limits
 from headwater.templates.microsoft.hl7v2 import Drop, SafeList
 from headwater.templates.microsoft.values import equal, integer, is_drop, order, shown
 from headwater.templates.runtime import ForLoop, State
