@@ -217,6 +217,12 @@ def test_a_page_has_one_title_and_skips_no_level(page: Path) -> None:
     assert all(deeper <= level + 1 for level, deeper in itertools.pairwise(levels))
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_a_page_says_first_for_whom_it_is(page: Path) -> None:
+    title, _, rest = page.read_text("utf-8").partition("\n\n")
+    assert title.startswith("# For ") or rest.startswith("For ")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_a_row_of_a_table_has_as_many_cells_as_its_head(page: Path) -> None:
     """GitHub drops what is too much; a `|` in a cell has to be written `\\|`, also between backticks."""

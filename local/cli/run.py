@@ -89,4 +89,6 @@ def _play(options: argparse.Namespace, console: Console, target: Target, feed: D
             progress.look(producer.sent)
             live.update(progress.table())
             time.sleep(LOOK_EVERY)
+    if not console.is_terminal:
+        console.line()  # Live leaves the last line of a file open
     return Account.of(target, feed, stack.charts(), stack.aws_calls(), progress)

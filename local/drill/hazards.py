@@ -12,11 +12,11 @@ from local.drill.scenario import Scenario
 
 _HEAD = """# Hazard log
 
-What can go wrong between a clinician's approval and a chart, what stands against it, and what shows that it does
-(ISO 14971 terms: hazard, risk control, verification). Made by `headwater drill --hazard-log` out of the scenarios in
-`local/drill/scenarios/` and the controls in `local/drill/mutations.py`; a test holds this page to them. How a scenario
-is played, and when it passes: [drill.md](drill.md). *Switched off* names the controls without which the scenario is
-known to fail.
+For the clinical safety committee: what can go wrong between a clinician's approval and a chart, what stands against it,
+and what shows that it does (ISO 14971 terms: hazard, risk control, verification). Made by
+`headwater drill --hazard-log` out of the scenarios in `local/drill/scenarios/` and the controls in
+`local/drill/mutations.py`; a test holds this page to them. How a scenario is played, and when it passes:
+[drill.md](drill.md). *Switched off* names the controls without which the scenario is known to fail.
 
 """
 
