@@ -1,9 +1,10 @@
 """Everybody at once: an initial load, or a whole index matched again, on one machine in bounded memory.
 
-The answers are those of the gate, record after record; only the looking-up is done beforehand. Four passes: profiles
-and keys of the records; pairs that share a key; what each pair agrees in; then every record against the persons before
-it. The first three run in several processes, a part of the records or of the keys at a time, and leave each part in a
-file: what is there already, because a batch was stopped, is not done again.
+The answers are those of the gate, record after record, in a population of at least so many records; only the
+looking-up is done beforehand. Four passes: profiles and keys of the records; pairs that share a key; what each pair
+agrees in; then every record against the persons before it. The first three run in several processes, a part of the
+records or of the keys at a time, and leave each part in a file: what is there already, because a batch was stopped, is
+not done again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import gc
 import pickle
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import chain, islice
 from multiprocessing import get_context
@@ -49,7 +50,8 @@ def match_all(
             tell("pairs that share a key", done, len(chunks))
         _start(policy, work, part, len(chunks))
         ids, facts, full = _records()
-        gate = BatchGate(policy, facts, full, _profile_at)
+        crowded = replace(policy, population=max(policy.population, len(ids)))
+        gate = BatchGate(crowded, facts, full, _profile_at)
         for done, path in enumerate(pool.imap(_compare, range(len(chunks))), 1):
             gate.decide(min(part, len(ids) - (done - 1) * part), *_compared(path))
             tell("records decided", done, len(chunks))

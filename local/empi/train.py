@@ -33,7 +33,7 @@ _Pairing = Callable[[Sequence[Known], MatchingPolicy], Iterable[tuple[Known, Kno
 
 def train(
     fit: Iterable[Sequence[Known]],
-    calibrate: Iterable[Sequence[Known]],
+    calibrate: Sequence[Sequence[Known]],
     policy: MatchingPolicy,
     *,
     pairing: _Pairing = blocked_pairs,
@@ -57,15 +57,22 @@ def train(
         weights.setdefault(cell[0], {})[cell[1]] = round(float(found[place]), 3)
     intercept = round(float(found[-1]), 4)
     line = _calibration(tabulated(calibrate, policy, pairing), intercept, weights)
-    return {"intercept": intercept, "calibration": line, "weights": weights}
+    return {"intercept": intercept, "records": _records(calibrate), "calibration": line, "weights": weights}
 
 
 def write(weighed: Any, mappings: Path) -> None:
     """The weights file, a comparison a line."""
-    parts = [f'"intercept": {weighed["intercept"]}', f'"calibration": {json.dumps(weighed["calibration"])}']
+    parts = [f'"{name}": {json.dumps(weighed[name])}' for name in ("intercept", "records", "calibration")]
     lines = (f'  "{name}": {json.dumps(levels)}' for name, levels in weighed["weights"].items())
     text = "{" + ",\n".join(parts) + ',\n"weights": {\n' + ",\n".join(lines) + "\n}}\n"
     (mappings / WEIGHTS).write_text(text, encoding="utf-8")
+
+
+def _records(sets: Sequence[Sequence[Known]]) -> int:
+    """How many records the one set has that knows as many strangers for each of its records as all these together:
+    pairs of strangers go with the square of a set's size."""
+    sizes = [len(records) for records in sets]
+    return round(sum(size**2 for size in sizes) / sum(sizes))
 
 
 def tabulated(sets: Iterable[Sequence[Known]], policy: MatchingPolicy, pairing: _Pairing = blocked_pairs) -> Table:

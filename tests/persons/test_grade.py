@@ -195,6 +195,30 @@ def test_confidence_follows_the_calibration_line(policy: MatchingPolicy) -> None
     assert [calibrated(x, line) for x in (-9, -1, 0, 1, 9)] == pytest.approx([0.1, 0.1, 0.3, 0.5, 0.5])
 
 
+@pytest.mark.parametrize(
+    ("other", "crowded_out"),
+    [
+        (person("Jonathan Brandt", postal_code="77002"), True),  # given name, birth date and postal area
+        (person(born="1971-04-28", postal_code="77002"), True),
+        (person("Jonathan Brandt", **HOME), False),  # has married, and lives where he lived
+        (person(born="1971-04-28", ids="SS:219345678"), False),
+        (person(postal_code="77002"), False),  # a namesake born on the same day
+        (person("Nathaniel Quintero"), False),  # a twin
+    ],
+)
+def test_what_strangers_have_in_common_says_less_the_more_people_there_are(
+    other: Traits, crowded_out: bool, policy: MatchingPolicy
+) -> None:
+    known = person(ids="SS:219345678", **HOME)
+    few, many = (grade(known, other, one) for one in (policy, replace(policy, population=50 * policy.calibrated_on)))
+    if crowded_out:
+        odds = [one.confidence / (1 - one.confidence) for one in (few, many)]
+        assert odds[1] == pytest.approx(odds[0] / 50)
+        assert many.verdict is not Verdict.SAME
+    else:
+        assert many == few
+
+
 def test_what_agrees_with_any_record_agrees_with_the_person(policy: MatchingPolicy) -> None:
     incoming = profile_of(person("Jon Quintero", **HOME | PHONE), policy)
     both = grade_person(incoming, of(person(**PHONE), person(**HOME)), policy)

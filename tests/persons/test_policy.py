@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ def test_nicknames_hold_both_ways_but_do_not_chain() -> None:
     assert "christopher" not in names["christian"]
 
 
+def test_as_shipped_an_index_is_no_larger_than_what_confidence_was_measured_on(policy: MatchingPolicy) -> None:
+    assert policy.crowding == 1
+    assert replace(policy, population=1).crowding == 1  # fewer people are no reason to be surer
+    assert replace(policy, population=10 * policy.calibrated_on).crowding == 10
+
+
 def test_a_salt_from_outside_replaces_the_shipped_one() -> None:
     assert load_policy(MAPPINGS, salt="ours").salt == b"ours"
 
@@ -61,6 +68,8 @@ def test_a_salt_from_outside_replaces_the_shipped_one() -> None:
         (("same = 0.999", "sane = 0.999"), "sane"),
         (('"calibration": [', '"calibration": [[99.0, 0.5], '), "must rise"),
         (('"intercept"', '"intercepted"'), "intercept"),
+        (('"records": 38064', '"records": 0'), "no number of records: 0"),
+        (("[population]", "[populated]"), "population"),
         (("[thresholds]", "[thresholds"), "line"),
     ],
 )

@@ -71,6 +71,8 @@ def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool,
     vetoes, cautions = _vetoes(levels, unnamed=unnamed), _cautions(levels)
     weights = _weights(levels, policy)
     scored = calibrated(policy.intercept + sum(weights), policy)
+    if _by_chance(levels):
+        scored /= scored + (1 - scored) * policy.crowding
     if len(weights) < _CELLS:
         scored = min(scored, _NOT_CERTAIN)  # what was never measured may be possible, but is not certain
     confidence = max(scored, policy.rule_confidence) if rule else scored
@@ -86,6 +88,16 @@ def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool,
     evidence = (*said, *([f"rule: {rule}"] if rule else []), *words(levels))
     namesake = levels.given == levels.family == "equal" and levels.birth_date in _BORN_APART
     return Grade(verdict, confidence, evidence, namesake)
+
+
+def _by_chance(levels: Levels) -> bool:
+    """Whether strangers come to look so, and the oftener the more people there are: no home, number or e-mail in
+    common, and not both family name and birth date. Who has these in common is one person, a relative, a twin or a
+    namesake born on the same day; of those, every town has its share, large or small (measured: docs/empi.md)."""
+    if levels.birth_date in ("equal", "default") and levels.family in _SAME_FAMILY:
+        return False
+    numbered = levels.record == "equal" or levels.ssn in ("equal", "last_four", "close")
+    return not (numbered or levels.home in ("one", "several") or levels.email == "equal")
 
 
 def only_one(grades: Sequence[Grade], policy: MatchingPolicy) -> int | None:

@@ -59,7 +59,8 @@ class MatchingPolicy:
     `weights` are log odds by comparison and level; `calibration` are (log odds, confidence) points of a rising line;
     `record_kinds` are the types of id that name a record, the best one first; `nicknames` give for a name every name it
     may stand for; `given_names` are those that many have from birth; `salt` keys the blocking hashes and must never
-    change while an index is in use.
+    change while an index is in use. `population` are the records of all sources of the index together,
+    `calibrated_on` those of the sets that confidence was measured on.
     """
 
     version: str
@@ -74,6 +75,14 @@ class MatchingPolicy:
     intercept: float = 0.0
     weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     calibration: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    population: int = 1
+    calibrated_on: int = 1
+
+    @property
+    def crowding(self) -> float:
+        """How many times as many strangers there are for each record as where confidence was measured; never fewer,
+        because an index grows."""
+        return max(1.0, self.population / self.calibrated_on)
 
 
 def load_policy(mappings: Path, *, salt: str = "") -> MatchingPolicy:
@@ -93,6 +102,7 @@ def load_policy(mappings: Path, *, salt: str = "") -> MatchingPolicy:
             nicknames=read_nicknames((mappings / NICKNAMES).read_text(encoding="utf-8").splitlines()),
             given_names=frozenset(_words((mappings / GIVEN_NAMES).read_text(encoding="utf-8").splitlines())),
             salt=(salt or str(table["blocking"]["salt"])).encode(),
+            population=_positive(table["population"]["records"]),
         )
         place = WEIGHTS
         return reweighed(policy, weighed)
@@ -105,6 +115,7 @@ def reweighed(policy: MatchingPolicy, weighed: Mapping[str, Any]) -> MatchingPol
     return replace(
         policy,
         intercept=float(weighed["intercept"]),
+        calibrated_on=_positive(weighed["records"]),
         weights={name: _numbers(levels) for name, levels in weighed["weights"].items()},
         calibration=_rising((float(score), float(sure)) for score, sure in weighed["calibration"]),
     )
@@ -141,6 +152,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _numbers(levels: Mapping[str, float]) -> dict[str, float]:
     return {level: float(weight) for level, weight in levels.items()}
+
+
+def _positive(records: object) -> int:
+    if not isinstance(records, int) or records < 1:
+        raise ValueError(f"no number of records: {records}")
+    return records
 
 
 def _rising(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
