@@ -1,6 +1,6 @@
 """The pages are true where a machine can tell: what they tell a reader to type, to open and to look for is there.
 
-Outputs of commands are held by `tests/local/test_mapping_guide.py`, codes of messages by `tests/test_error_codes.py`,
+Outputs of commands are held by `tests/local/test_mapping_pages.py`, codes of messages by `tests/test_error_codes.py`,
 those of write-backs by `tests/outbound/test_write_backs_doc.py`, deployment by `tests/infra/test_deploy_guide.py`.
 """
 
