@@ -8,7 +8,6 @@ in a dict, which is also how it is known what nobody has asked for. HL7 v2.5.1 c
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
@@ -30,12 +29,6 @@ class Encoding:
     subcomponent: str
     charset: str
     zone: tzinfo
-    odd: re.Pattern[str] = dataclasses.field(init=False, compare=False)  # what makes a text more than what it says
-    inner: re.Pattern[str] = dataclasses.field(init=False, compare=False)  # or a component more than a text
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "odd", re.compile(f"[{re.escape(self.escape + NULL)}]"))
-        object.__setattr__(self, "inner", re.compile(f"[{re.escape(self.escape + NULL + self.subcomponent)}]"))
 
     def text(self, raw: str) -> str:
         """`raw` without its escape sequences; an explicit null is no text."""
@@ -56,9 +49,9 @@ class Parts(Numbered):
 
     parts: list[Part]
 
-    def __init__(self, raw: str, parts: list[Part], encoding: Encoding) -> None:
+    def __init__(self, raw: str, parts: Sequence[Part], encoding: Encoding) -> None:
         self.raw = raw
-        self.parts = parts
+        self.parts = ["", *parts, *_NOT_SENT]
         self.encoding = encoding
 
     @property
@@ -114,12 +107,15 @@ class _Fields(dict[int, "Part | None"]):
     def __missing__(self, number: int) -> Part | None:
         raw = self.raws[number]
         if not raw:
-            self[number] = None
-            return None
-        if len(raw) < LARGE:
-            part = self[number] = raw if raw.isalnum() else _field(raw, self.encoding)
+            return None  # and is not kept: few are asked for twice
+        if len(raw) >= LARGE:
+            part = _large(_field(raw, self.encoding))
+        elif raw.isalnum():
+            part = raw
         else:
-            part = self[number] = _large(_field(raw, self.encoding))
+            encoding = self.encoding
+            part = _field(raw, encoding) if encoding.repetition in raw else _repetition(raw, encoding)
+        self[number] = part
         return part
 
 
@@ -171,12 +167,17 @@ def _field(raw: str, encoding: Encoding) -> Part | None:
 
 
 def _repetition(raw: str, encoding: Encoding) -> Part | None:
-    mark, plain = encoding.component, not encoding.inner.search(raw)
+    # Three looks for one character each take a third of what a pattern for them all takes.
+    plain = not (encoding.subcomponent in raw or encoding.escape in raw or '"' in raw)
+    mark = encoding.component
     if mark not in raw:
         return _single(raw, encoding) if plain else _lone(raw, encoding)
     ones = raw.split(mark)
-    texts = map(str.strip, ones) if plain else [one if one.isalnum() else _component(one, encoding) for one in ones]
-    parts = ["", *texts, *_NOT_SENT]
+    parts: Sequence[Part] = ones
+    if not plain:
+        parts = [_component(one, encoding) if one and not one.isalnum() else one for one in ones]
+    elif " " in raw or not raw.isprintable():  # all other blanks are not printable
+        parts = [*map(str.strip, ones)]
     return Parts(raw, parts, encoding) if any(parts) else None
 
 
@@ -185,7 +186,7 @@ def _single(raw: str, encoding: Encoding) -> Part | None:
     text = raw.rstrip()
     if not text or not text[0].isspace():
         return text or None
-    return Parts(raw, ["", text.lstrip(), *_NOT_SENT], encoding)
+    return Parts(raw, [text.lstrip()], encoding)
 
 
 def _lone(raw: str, encoding: Encoding) -> Part | None:
@@ -193,15 +194,17 @@ def _lone(raw: str, encoding: Encoding) -> Part | None:
     part = _component(raw, encoding)
     if not part or part == encoding.text(raw).rstrip():
         return part or None
-    return Parts(raw, ["", part, *_NOT_SENT], encoding)
+    return Parts(raw, [part], encoding)
 
 
 def _component(raw: str, encoding: Encoding) -> Part:
     mark = encoding.subcomponent
     if not mark or mark not in raw:
         return encoding.text(raw).strip()
-    texts = map(encoding.text, raw.split(mark)) if encoding.odd.search(raw) else raw.split(mark)
-    parts: list[Part] = ["", *map(str.strip, texts), *_NOT_SENT]
+    texts = raw.split(mark)
+    if encoding.escape in raw or '"' in raw:
+        texts = [*map(encoding.text, texts)]
+    parts = [*map(str.strip, texts)]
     return Parts(raw, parts, encoding) if any(parts) else ""
 
 
