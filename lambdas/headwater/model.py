@@ -20,7 +20,17 @@ NUMBERS = 100  # what a part is numbered with is less
 LARGE = 1024  # characters: whoever copies a text of as many accounts for it
 
 
-class Numbered:
+class Named:
+    """What a format gives to templates that ask for members by name."""
+
+    __slots__ = ()
+
+    def lookup(self, name: str | int) -> Any:
+        """The member of that name or number; None if there is none."""
+        raise NotImplementedError
+
+
+class Numbered(Named):
     """What a format gives to templates that ask for parts by number, `.5`: `parts[5]` is that part, what is false if it
     is not there or says nothing. Every number from 1 that is less than NUMBERS may be asked for. A part is a text, a
     LargeText if it is long, or has parts itself; then it is equal to what it prints, which is never empty."""

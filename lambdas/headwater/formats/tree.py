@@ -11,13 +11,15 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from headwater.model import Named
+
 Data = dict[str, Any]
 
 # A key that is a name in somebody's schema; anything else may be data (an object keyed by record numbers).
 _NAME = re.compile(r"[A-Za-z_](?!.*\d{5})[\w .:-]{0,63}", re.ASCII)
 
 
-class Node:
+class Node(Named):
     """One object: `.name` is its member, None if that is missing or empty.
 
     Printed it is its text (the member `_`, the text of an XML element), or else the first text in it, so that nothing
@@ -79,7 +81,7 @@ class Node:
         return first_text(self._data)
 
 
-class Nodes:
+class Nodes(Named):
     """A list of nodes or plain values. `.0`, `.first`, `.last`, `.size`; any other name is asked of the first one, so
     that a template reads an element that is repeated now and then like one that never is."""
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.parts import NULL, Encoding, Segment, part, text_of
+from headwater.model import Named
 
 # Versions, acknowledgement modes, character set, set ids (chapter 2.15.9; the first field of most segments).
 _ABOUT_THE_MESSAGE = frozenset(
@@ -41,7 +42,7 @@ _ABOUT_THE_MESSAGE = frozenset(
 _FACTS = frozenset({"type", "trigger", "structure", "control_id", "charset_guessed"})
 
 
-class Group:
+class Group(Named):
     """Segments that belong together; `.OBR` is the first OBR. Filters cut groups into smaller ones."""
 
     __slots__ = ("_named", "segments")

@@ -23,7 +23,7 @@ from headwater.templates.building.position import (
     Unbuildable,
     joined,
 )
-from headwater.templates.building.source import ANY, Const, const
+from headwater.templates.building.source import SOLIDS, Const, const
 from headwater.templates.building.unit import MAYBE, NILLED, SURE
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Calls(Branches):
         else:
             how = SURE if self._sure.get(value) else MAYBE
         kind = self.kind(value)
-        return how if kind == ANY else f"{how} {kind}"
+        return f"{how} {kind}" if kind in SOLIDS else how
 
     def _include_item(self, name: str, scope: str) -> None:
         """A partial that is one item of a list, or none, written in one of several branches."""
@@ -138,7 +138,7 @@ class Calls(Branches):
     def _guarded(self, guard: str, spec: Spec) -> Spec:
         """The partial as it may be called behind its guard: what is one value's test leaves that value not nil."""
         local, _, rest = guard.partition(" is not None")
-        if not guard or rest or self.kind(local) == ANY:
+        if not guard or rest or self.kind(local) not in SOLIDS:
             return spec
         sure = self._sure
         self._sure = {**sure, local: True}

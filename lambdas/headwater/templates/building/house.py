@@ -8,7 +8,10 @@ from headwater.templates.building.position import STRING, Frame, decoded
 from headwater.templates.building.resources import Resources
 from headwater.templates.building.source import (
     ANY,
+    FRESH,
     NIL,
+    SOLID,
+    SOLIDS,
     WORD,
     Const,
     Fresh,
@@ -24,7 +27,8 @@ from headwater.templates.filters import Filter
 from headwater.templates.operations import FilterCalls
 
 _ABSENT = {"==": "is not None and", "!=": "is None or", "in": "is not None and"}  # nil is no text
-_ORDER = ("<", "<=", ">", ">=")
+_NUMERIC = ("==", "!=", "<", "<=", ">", ">=")
+_SHORT = 1_000  # items of a list that nobody needs to count
 _COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
@@ -50,25 +54,37 @@ class HouseBuilder(FilterCalls, Resources):
     def step(self, source: str, whole: str, part: str | int, name: str) -> str:
         """A text is its own first part, and has no others."""
         if not isinstance(part, int) or not 0 < part < NUMBERS:
-            sure = source == whole and whole in self._sure
+            nothing = "" if source == whole and whole in self._sure else f"None if {source} is None else "
             known = self._known_kind(whole, part) if isinstance(part, str) else ""
-            return f"{'' if sure else f'None if {source} is None else '}{known}member({whole}, {part!r})"
+            return f"{nothing}{known}member({whole}, {part!r})"
         if name:
             return self._numbered(source, whole, part)
         text = f"{'' if whole in self._sure else f'{source} is None or '}{whole}.__class__ is str"
-        other = "member" if kind_of(whole) == ANY else "part_of"
+        other = "part_of" if kind_of(whole) in SOLIDS else "member"
         numbered = f"{whole}.parts[{part}] or None if isinstance({whole}, Numbered) else {other}({whole}, {part})"
         return f"{whole if part == 1 else None} if {text} else {numbered}"
 
-    def solid(self, whole: str, part: str | int, name: str) -> bool:
-        return isinstance(part, int) and 0 < part < NUMBERS and (bool(name) or kind_of(whole) != ANY)
+    def member_kind(self, whole: str, part: str | int, name: str) -> str:
+        kind = kind_of(whole)
+        if isinstance(part, int):
+            return SOLID if 0 < part < NUMBERS and (name or kind in SOLIDS) else ANY
+        return FRESH if kind == FRESH else ANY
 
     @staticmethod
     def _known_kind(whole: str, part: str) -> str:
         """A member of what most values are that are asked for it."""
+        kind = kind_of(whole)
         if part == "size":
             return f"len({whole}) if {whole}.__class__ is list else "
-        return "" if part in ("first", "last") else f"{whole}.get({part!r}) if {whole}.__class__ is dict else "
+        if part == "first":
+            return f"{whole}[0] if {whole}.__class__ is list and {whole} else "
+        if part == "last":
+            return ""
+        if kind == FRESH:
+            return f"{whole}.get({part!r}) if {whole}.__class__ is dict else "
+        if kind in SOLIDS and part == "text":
+            return f"{whole} if {whole}.__class__ is str else "
+        return f"{whole}.lookup({part!r}) if isinstance({whole}, Named) else "
 
     def _numbered(self, source: str, whole: str, part: int) -> str:
         """Part of a variable: most are segments or fields, of which several parts are asked for."""
@@ -87,7 +103,7 @@ class HouseBuilder(FilterCalls, Resources):
                 return const(runtime.equal(left.value, right.value) is (operator == "=="))
             if right.value is None or isinstance(right.value, bool):
                 return f"({left} {'is' if operator == '==' else 'is not'} {right})"
-        if isinstance(right.value, str | tuple) and operator in _ABSENT and kind_of(left) != ANY:
+        if isinstance(right.value, str | tuple) and operator in _ABSENT and kind_of(left) in SOLIDS:
             return f"({left} {operator} {right})"
         if operator == "contains" and isinstance(right.value, str):
             found = f"{right} in {local} if {local}.__class__ is str else contains({local}, {right})"
@@ -97,7 +113,7 @@ class HouseBuilder(FilterCalls, Resources):
             return (
                 f"({source} {_ABSENT[operator]} ({local} {operator} {right} if {local}.__class__ is str else {other}))"
             )
-        if right.value.__class__ is int and operator in _ORDER:
+        if right.value.__class__ is int and operator in _NUMERIC:
             other = _COMPARE[operator].format(local, right)
             return f"({local} {operator} {right} if {source}.__class__ is int else {other})"
         return _COMPARE[operator].format(left, right)
@@ -131,7 +147,7 @@ class HouseBuilder(FilterCalls, Resources):
         """Most values are texts; the filter is for all others. The other value counts as looked at either way."""
         if isinstance(value, Const) and (value.value is None or (isinstance(value.value, str) and value.value)):
             return value if value.value else self.value(call.arguments[0])
-        if kind_of(value) != ANY:
+        if kind_of(value) in SOLIDS:
             return self._or(value, self.value(call.arguments[0]))
         local = local_of(value) or self.new("z")
         source = value if local_of(value) else f"({local} := {value})"
@@ -153,7 +169,7 @@ class HouseBuilder(FilterCalls, Resources):
         else:
             held = local_of(other) or self.new("z")
             source = f"(({value}, {other if local_of(other) else f'({held} := {other})'})[0] or {held})"
-        return source if ANY in kinds else Word(source) if kinds == {WORD} else Solid(source)
+        return source if kinds - {*SOLIDS} else Word(source) if kinds == {WORD} else Solid(source)
 
     # ---------------------------------------------------------------------------------------------------- statements
 
@@ -192,7 +208,8 @@ class HouseBuilder(FilterCalls, Resources):
         static = {each: value for each, value in values.items() if each not in dynamic}
         if isolated:
             self.bound = static
-            self._include(name, "{" + ", ".join(f"{each!r}: {value}" for each, value in dynamic.items()) + "}")
+            scope = "{" + ", ".join(f"{each!r}: {value}" for each, value in dynamic.items()) + "}"
+            self._include(name, "None" if self.unit.alone(name) else scope)
         else:
             saved = self.rebind(dynamic)
             self.bound = {**outer, **static}
@@ -209,6 +226,8 @@ class HouseBuilder(FilterCalls, Resources):
         if isinstance(source, Fresh):
             return f"_ := {source}"
         local, found = self._named(source)
+        if kind_of(source) == FRESH:
+            return f"{found} is not None and ((_ := copied(s, {local})) or kept(_))"
         return f"{found} is not None and ((_ := value_of(s, {local})) or kept(_))"
 
     def text_of(self, source: str) -> str:
@@ -235,16 +254,19 @@ class HouseBuilder(FilterCalls, Resources):
 
     def items(self, source: str) -> str:
         nothing = "" if source in self._sure else f"() if {source} is None else "
-        return f"({nothing}({source},) if {source}.__class__ is str else sequence(s, {source}))"
+        usual = f"({source},) if {source}.__class__ is str"
+        if kind_of(source) not in SOLIDS:
+            usual = f"{source} if {source}.__class__ is list and len({source}) < {_SHORT}"
+        return f"({nothing}{usual} else sequence(s, {source}))"
 
     def item(self, source: str) -> str:
-        return super().item(source) if kind_of(source) == ANY else kind_of(source)
+        return kind_of(source) if kind_of(source) in SOLIDS else super().item(source)
 
     def _put_output(self, local: str) -> None:
         """What is known to be there, or true if it is, is the string itself if it is a plain text, as most are."""
         kind = kind_of(local)
         text = local if kind == WORD else f"{local} if {local}.__class__ is str else plain(s, {local})"
-        if kind == ANY:
+        if kind not in SOLIDS:
             super()._put_output(local)
         elif local in self._sure:
             self._put(text, sure=True)
@@ -253,8 +275,8 @@ class HouseBuilder(FilterCalls, Resources):
         else:
             self._put_if(self._evaluated(local), text)
 
-    def output(self, local: str) -> str:
-        known = "" if local in self._sure else f"{local} is not None and "
+    def output(self, source: str, local: str) -> str:
+        known = "" if local in self._sure else f"{source} is not None and "
         short = f"{local}.__class__ is str and len({local}) < {LARGE}"
         return f"{known}(_ := {local} if {short} else plain(s, {local}))"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from headwater.model import LARGE, NUMBERS, LargeText, Numbered
+from headwater.model import LARGE, NUMBERS, LargeText, Named, Numbered
 from headwater.templates import runtime, tidy
 from headwater.templates.building.position import Unbuildable
 from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
@@ -36,6 +36,17 @@ def value_of(meter: Meter, value: Any) -> Any:
     if len(text) >= LARGE:
         meter.left -= len(text)
     return tidy.exactly(text)
+
+
+def copied(meter: Meter, value: Any) -> Any:
+    """An output of a JSON value without empties, of which nothing may be shared with another place, as `value_of`."""
+    return value_of(meter, value) if value.__class__ is str else _copied(value)
+
+
+def _copied(value: Any) -> Any:
+    if value.__class__ is dict:
+        return {name: one if one.__class__ is str else _copied(one) for name, one in value.items()}
+    return [_copied(one) for one in value] if value.__class__ is list else value
 
 
 _NOTHING = [""] * NUMBERS
@@ -93,6 +104,7 @@ _FUNCTIONS = (
     among,
     together,
     value_of,
+    copied,
     greater,
     greater_or_equal,
     kept,
@@ -103,6 +115,7 @@ _FUNCTIONS = (
 )
 NAMES: dict[str, Any] = {
     "MISSING": MISSING,
+    "Named": Named,
     "Numbered": Numbered,
     "isinstance": isinstance,
     **{function.__name__: function for function in _FUNCTIONS},

@@ -39,9 +39,9 @@ class Frame:
     source, until they are `spilled` into the list `target`. `born` is the line that makes the target, `indent` how deep
     that is; until another line has `used` the target, what it surely holds is `literal` and part of that line.
     `sure`: it cannot end up empty; `whole`: it is a resource; `holding`: the members that resources may be in;
-    `written`: the members that may be there; `open`: others may be there as well; `only`: the condition and the value
-    of the line behind `born`, if that puts something in where the condition holds. `full`: what is in the slot is
-    true, or nothing."""
+    `written`: the members that may be there; `open`: others may be there as well; `only`: of the line behind `born`, if
+    that puts something in on a condition, the condition and what the target is where it holds. `full`: what is in the
+    slot is true, or nothing."""
 
     kind: str
     target: str = ""

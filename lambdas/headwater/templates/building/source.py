@@ -6,8 +6,9 @@ from typing import Any
 
 from headwater.model import LARGE
 
-# What a local begins with, by what its value is known to be: anything; nil or `Solid`; nil or a `Word`.
-ANY, SOLID, WORD = "t", "v", "w"
+# What a local begins with, by what its value is known to be: anything, `Fresh` or a member of that, `Solid`, a `Word`.
+ANY, FRESH, SOLID, WORD = "t", "f", "v", "w"
+SOLIDS = (SOLID, WORD)
 
 
 class Const(str):
@@ -80,13 +81,14 @@ def local_of(source: str) -> str:
 
 
 def kind_of(source: str) -> str:
-    """What is known of the value of `source`: ANY, SOLID or WORD."""
+    """What is known of the value of `source`: ANY, FRESH, SOLID or WORD."""
     if isinstance(source, Const):
         return WORD if isinstance(source.value, str) and 0 < len(source.value) < LARGE else ANY
     local = local_of(source)
     if local:
-        return local[0] if local[0] in (SOLID, WORD) else ANY
-    return WORD if isinstance(source, Word) else SOLID if isinstance(source, Solid) else ANY
+        return local[0] if local[0] in (FRESH, *SOLIDS) else ANY
+    kinds = ((Word, WORD), (Solid, SOLID), (Fresh, FRESH))
+    return next((kind for known, kind in kinds if isinstance(source, known)), ANY)
 
 
 def joined_parts(parts: list[str]) -> list[str]:

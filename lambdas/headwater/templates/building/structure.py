@@ -136,9 +136,9 @@ class Structure(Values):
         return plain and bool(frame.only[0]) and len(self._code) == frame.born + 2
 
     def _put_single(self, frame: Frame) -> None:
-        condition, value = frame.only
+        self._at = self._places[-1]
         del self._code[frame.born :], self._places[frame.born :]
-        self._put_if(condition, f"{{{frame.key}: {value}}}" if frame.kind == OBJECT else f"[{value}]")
+        self._put_if(*frame.only)
 
     def closed(self, frame: Frame) -> str:
         """What is put where an object or list closes."""

@@ -104,6 +104,10 @@ class Unit:
         """The variables that a template, when it is called, must be given by name."""
         return frozenset() if name in self._alone else self._dynamic
 
+    def alone(self, name: str) -> bool:
+        """Whether a template has no use for variables but those that it is given as parameters."""
+        return name in self._alone
+
     def begun(self, name: str) -> frozenset[str]:
         """The variables that a template alone reads and assigns: each begins with a value, an argument or nil."""
         own = self._reaches[name]

@@ -88,21 +88,22 @@ class Values(Emitter):
         if self.frame.slot:
             self._put(f"plain(s, {local})")
         else:
-            self._put_if(self.output(local), "_")
+            self._put_if(self.output(local if local in self._sure else self._evaluated(local), local), "_")
 
     def _evaluated(self, local: str) -> str:
         """A local, or what was put into it just now, as a part of an expression."""
         before, made, source = self._code[-1].partition(f"{local} = ") if self._code else ("", "", "")
         if not made or before != "    " * self._indent:
             return local
-        del self._code[-1], self._places[-1]
+        del self._code[-1]
+        self._at = self._places.pop()
         return kept(local, source)
 
     def _put_if(self, condition: str, value: str) -> None:
         """A value where a condition holds, and nothing where it does not."""
         frame = self.frame
         if len(self._code) == frame.born + 1 and self._indent == frame.indent and not frame.literal:
-            frame.only = condition, value
+            frame.only = condition, f"{{{frame.key}: {value}}}" if frame.kind == OBJECT else f"[{value}]"
         self.emit(f"if {condition}: {self._stored(frame, value)}")
         self._placed(frame)
 
@@ -120,10 +121,19 @@ class Values(Emitter):
             raise Unbuildable("a member without a value")
         if frame.state == PERHAPS:
             self.emit(f"if {frame.slot} is MISSING: missing_value()")
-        there = frame.slot if frame.full else f"{frame.slot} or {frame.slot} != {{}} and kept({frame.slot})"
+        there = self._filled(frame) if frame.full else f"{frame.slot} or {frame.slot} != {{}} and kept({frame.slot})"
         self.emit(f"if {there}: {self._stored(frame, frame.slot)}")
         frame.slot, frame.full = "", True
         frame.state = KEY
+
+    def _filled(self, frame: Frame) -> str:
+        """A condition that what is in a slot is something; where it was put there just now, that is a part of it."""
+        if self._code[-2:-1] != ["    " * self._indent + f"{frame.slot} = MISSING"]:
+            return frame.slot
+        source = self._evaluated(frame.slot)
+        del self._code[-1], self._places[-1]
+        value, guard, rest = str(source)[1:-1].partition(" := ")[2].removesuffix(" else {}").partition(" if ")
+        return f"({rest}) and ({frame.slot} := {value})" if guard and " else " not in rest else source
 
     def hold(self, source: str) -> str:
         """`source` worked out now: a local, or what is known."""
@@ -185,8 +195,8 @@ class Values(Emitter):
         """A JSON string of the pieces in a list."""
         return f"told(s, {parts})"
 
-    def output(self, local: str) -> str:
-        """A condition that leaves the text of an output, which is in a local, in `_` and holds if there is any."""
+    def output(self, source: str, local: str) -> str:
+        """A condition that leaves an output's text in `_` and holds if there is any; `source` leaves it in `local`."""
         raise NotImplementedError
 
     def string_of(self, parts: list[str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from headwater.templates import nodes
 from headwater.templates.building.branches import Live, common
 from headwater.templates.building.calls import Calls
-from headwater.templates.building.source import ANY, NIL, SOLID, Const, Never, const, kept, local_of
+from headwater.templates.building.source import NIL, SOLIDS, Const, Never, const, kept, local_of
 
 
 class Variables(Calls):
@@ -87,7 +87,7 @@ class Variables(Calls):
             return self.member(source, part)
         key = whole, part
         if key not in self._live:
-            self._live[key] = self.new(SOLID if self.solid(whole, part, name) else ANY)
+            self._live[key] = self.new(self.member_kind(whole, part, name))
             return kept(self._live[key], self.step(source, whole, part, name))
         return self._live[key]
 
@@ -107,7 +107,7 @@ class Variables(Calls):
     def _truth(self, source: str) -> str:
         if isinstance(source, Const):
             return const(source.value is not None and source.value is not False)
-        local, solid = local_of(source), self.kind(source) != ANY
+        local, solid = local_of(source), self.kind(source) in SOLIDS
         if not local:
             return f"({source} is not None)" if solid else f"((_ := {source}) is not None and _ is not False)"
         if local in self._sure:
@@ -177,8 +177,8 @@ class Variables(Calls):
         that of the variable, where it is its value."""
         raise NotImplementedError
 
-    def solid(self, whole: str, part: str | int, name: str) -> bool:
-        """Whether a step gives nil or what is SOLID; `whole` and `name` as of `step`."""
+    def member_kind(self, whole: str, part: str | int, name: str) -> str:
+        """What is known of what a step gives: ANY, FRESH or SOLID; `whole` and `name` as of `step`."""
         raise NotImplementedError
 
     def call(self, call: nodes.Call, value: str) -> str:

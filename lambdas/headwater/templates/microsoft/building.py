@@ -8,7 +8,7 @@ from headwater.model import LARGE
 from headwater.templates import nodes
 from headwater.templates.building.builder import Builder
 from headwater.templates.building.position import FREE, TRIMMED
-from headwater.templates.building.source import NIL, Const, Part, const, local_of
+from headwater.templates.building.source import ANY, NIL, Const, Part, const, local_of
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
 from headwater.templates.microsoft import runtime
@@ -51,8 +51,8 @@ class MicrosoftBuilder(Builder):
             return f"{whole}[{index}] if {self._asked(whole)} else {nothing}{other}"
         return f"{nothing}{whole}[{index}] if {whole}.__class__ is Drop else {other}"
 
-    def solid(self, whole: str, part: str | int, name: str) -> bool:  # noqa: ARG002
-        return False
+    def member_kind(self, whole: str, part: str | int, name: str) -> str:  # noqa: ARG002
+        return ANY
 
     def _asked(self, parameter: str) -> str:
         """Whether a parameter is a drop: worked out once, where the function begins."""
@@ -62,8 +62,8 @@ class MicrosoftBuilder(Builder):
     def prologue(self) -> list[str]:
         return [f"{flag} = {parameter}.__class__ is Drop" for parameter, flag in self._flags.items()]
 
-    def output(self, local: str) -> str:
-        known = "" if local in self._sure else f"{local} is not None and "
+    def output(self, source: str, local: str) -> str:
+        known = "" if local in self._sure else f"{source} is not None and "
         short = f"{local}.__class__ is str and len({local}) < {LARGE} and '\\\\' not in {local}"
         return f"{known}(_ := {local} if {short} else plain(s, {local}))"
 
