@@ -20,6 +20,7 @@ from typing import Any
 from headwater.adapters import clients
 from headwater.bootstrap import App
 from headwater.settings import Settings
+from local.aws.tokens import USERS
 from local.running import NotRunning, Running
 
 DATA = Path(".local")
@@ -30,7 +31,7 @@ __all__ = ["DATA", "NotRunning", "Problem", "Target"]
 
 
 class Problem(Exception):
-    """The review API said no; the message is its code and hint."""
+    """The review API said no, or cannot be asked; the message is its code and hint, or what to do."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ class Target:
             if not token:
                 raise Problem("set HEADWATER_REVIEW_TOKEN to an access token of the user pool (docs/deploy.md)")
             return token
+        if user not in USERS:
+            raise Problem(f"no local user {user}: {', '.join(USERS)}")
         tokens: dict[str, str] = self.__dict__.setdefault("_tokens", {})
         if user not in tokens:
             tokens[user] = self.running.token(user)

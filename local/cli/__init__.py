@@ -7,9 +7,11 @@ exit code.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
+from headwater.errors import HeadwaterError
 from local.cli import (
     audit,
     codes,
@@ -28,7 +30,7 @@ from local.cli import (
     templates,
     try_out,
 )
-from local.target import NotRunning
+from local.target import NotRunning, Problem
 
 GROUPS = (
     *(run, stack, send, quarantine, review, switch, audit, drill),
@@ -62,10 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         code: int = options.run(options)
+        sys.stdout.flush()
         return code
-    except NotRunning as problem:
+    except (HeadwaterError, NotRunning) as problem:
         print(f"headwater: {problem}", file=sys.stderr)
         return 2
+    except Problem as problem:
+        print(f"headwater: {problem}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # who reads us has enough: `headwater audit show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nobody writes to it at exit
+        return 1
     except KeyboardInterrupt:
         return 130
 

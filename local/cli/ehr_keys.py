@@ -30,7 +30,7 @@ def add(actions: Any) -> None:
 
 def show(options: argparse.Namespace) -> int:
     target = target_of(options)
-    secret, api = _secret(target, options.ehr), _api(target, options.ehr)
+    api, secret = _api(target, options.ehr), _secret(target, options.ehr)
     print(f"{options.ehr} signs {api.algorithm} with {secret.get('kid', '(no key)')}")
     if secret.get("next_from"):
         print(f"from {secret['next_from']} on with {secret['next_kid']}")
@@ -76,7 +76,10 @@ def _name(target: Target, ehr: str) -> str:
 
 
 def _secret(target: Target, ehr: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads(
-        target.client("secretsmanager").get_secret_value(SecretId=_name(target, ehr))["SecretString"]
-    )
+    secrets, name = target.client("secretsmanager"), _name(target, ehr)
+    try:
+        found: dict[str, str] = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+    except secrets.exceptions.ResourceNotFoundException:
+        print(f"headwater: there is no secret {name}: make it first (docs/ehrs.md)", file=sys.stderr)
+        sys.exit(2)
     return found

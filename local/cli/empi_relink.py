@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from headwater.errors import HeadwaterError
 from headwater.inbound.relink import Relink
 from headwater.model import Person
 from headwater.persons.links import Signed
@@ -100,17 +99,14 @@ def follow(options: argparse.Namespace) -> int:
     for move in moves:
         event = move.event
         print(f"{event.name}  {event.change}  from {event.other} to {event.person_id}  since {move.since[:19]}")
-    print(f"{len(moves)} on the way; nothing is written back of these persons until all of it is there")
+    waits = "; nothing is written back of these persons until all of it is there" if moves else ""
+    print(f"{len(moves)} on the way{waits}")
     return 0
 
 
 def _changed(options: argparse.Namespace, change: Callable[[Relink, Signed], tuple[Person, ...]]) -> int:
     relink = target_of(options).app.relink
-    try:
-        persons = change(relink, Signed(options.by, datetime.now(UTC), options.reason))
-    except HeadwaterError as error:
-        print(f"headwater: {error.code}: {error.hint}", file=sys.stderr)
-        return 2
+    persons = change(relink, Signed(options.by, datetime.now(UTC), options.reason))
     for person in persons:
         has = f"replaced by {person.replaced_by}" if person.replaced_by else f"{len(person.records)} records"
         print(f"{person.id}  version {person.version}  {has}")

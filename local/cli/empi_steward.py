@@ -17,11 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from headwater.errors import HeadwaterError
 from headwater.inbound.convert import convert
 from headwater.inbound.match import person_id_of, record_of
 from headwater.model import Decision, Envelope, Grade, Identifier, MessageRecord, MessageState, SourceRecord, Traits
-from headwater.persons.blocking import lookup_keys
+from headwater.persons.blocking import blocking_keys, lookup_keys
 from headwater.persons.grade import grade_person
 from headwater.persons.profile import profile_of
 from headwater.persons.steward import keep_apart, link
@@ -42,8 +41,8 @@ def add(actions: Any) -> None:
     finding = actions.add_parser(
         "find",
         help="persons by what is known of them (PHI)",
-        description="Enough to find by: family and given name; a name and the birth date; a telephone number, Social "
-        "Security number or e-mail address alone. The likest come first.",
+        description="Enough to find by: a name and the birth date; a telephone number, Social Security number or "
+        "e-mail address alone. By family and given name alone only who has no birth date is found. The likest come first.",
     )
     finding.add_argument("--person", default="", help="the person's id, and nothing else")
     finding.add_argument("--family", default="", help="family name")
@@ -104,6 +103,9 @@ def find(options: argparse.Namespace) -> int:
             emails=(options.email,) if options.email else (),
             identifiers=(Identifier("", options.ssn, "SS"),) if options.ssn else (),
         )  # fmt: skip
+        if not blocking_keys(asked, target.app.policy):
+            print("headwater: not enough to find by: see headwater empi find --help", file=sys.stderr)
+            return 2
         records = _candidates(target, SourceRecord("", "", asked, datetime.now(UTC)))
     _show_persons(None, records, title=f"{len(records)} persons")
     return 0 if records else 1
@@ -132,11 +134,7 @@ def _answered(options: argparse.Namespace, answer: Any) -> int:
     message = _message(target, options.key)
     if message is None:
         return 2
-    try:
-        decision = answer(target, _record(target, message))
-    except HeadwaterError as error:
-        print(f"headwater: {error.code}: {error.hint}", file=sys.stderr)
-        return 2
+    decision = answer(target, _record(target, message))
     again(target, message, message.ehr)
     print(f"answer {decision.version}: {_answer(decision)}\nreleased  {message.key}")
     return 0

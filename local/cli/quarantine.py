@@ -74,6 +74,9 @@ def show(options: argparse.Namespace) -> int:
 
 
 def release(options: argparse.Namespace) -> int:
+    if not options.keys and not options.code:
+        print("headwater: say which: KEY …, or --code CODE", file=sys.stderr)
+        return 2
     target = target_of(options)
     records = [record for record in _set_aside(target) if options.code and record.error_code == options.code]
     for key in options.keys:

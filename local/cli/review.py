@@ -11,8 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from headwater.model import ProposalState
 from local.cli.options import add_target, target_of
-from local.target import Problem
+
+_MOST_LISTED = 100  # of one state by the API, the oldest
 
 
 def add(commands: Any) -> None:
@@ -54,7 +56,8 @@ def add(commands: Any) -> None:
 def list_(options: argparse.Namespace) -> int:
     proposals = _call(options, "GET", f"/proposals?state={options.state.upper()}")["proposals"]
     table = Table("intent", "to", "what", "patient there", "identity", "from", "since", expand=True)
-    table.title = f"{len(proposals)} {options.state.upper()}"
+    which = "the oldest " if len(proposals) == _MOST_LISTED else ""
+    table.title = f"{which}{len(proposals)} {options.state.upper()}"
     for one in proposals:
         said = [*one["flags"], *filter(None, [one["reason"]])]
         why = f"\n[dim]{' '.join(said)}[/]" if said else ""
@@ -120,21 +123,17 @@ def remind(options: argparse.Namespace) -> int:
 
 
 def _whole(options: argparse.Namespace) -> str:
-    """The intent that begins so, among those that wait for a person."""
+    """The intent that begins so, among those that `list` shows."""
     if len(options.intent) == 64:
         return str(options.intent)
-    states = ("PROPOSED", "EXPIRED", "FAILED", "NEEDS_HUMAN", "FILED")
-    listed = [one for state in states for one in _call(options, "GET", f"/proposals?state={state}")["proposals"]]
+    listed = [one for state in ProposalState for one in _call(options, "GET", f"/proposals?state={state}")["proposals"]]
     found = [one["intent"] for one in listed if one["intent"].startswith(options.intent)]
     if len(found) != 1:
-        print(f"headwater: {len(found)} proposals begin with {options.intent}", file=sys.stderr)
+        what = f"{len(found)} of those that headwater review list shows, by any --state, begin with {options.intent}"
+        print(f"headwater: {what}", file=sys.stderr)
         sys.exit(2)
     return str(found[0])
 
 
 def _call(options: argparse.Namespace, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    try:
-        return target_of(options).review(options.user, method, path, body)
-    except Problem as problem:
-        print(f"headwater: {problem}", file=sys.stderr)
-        sys.exit(1)
+    return target_of(options).review(options.user, method, path, body)

@@ -125,6 +125,20 @@ def test_persons_are_found_by_what_is_known(desk: Desk, capsys: pytest.CaptureFi
     assert main(["empi", "find", "--phone", "9175550000"]) == 1
 
 
+def test_what_nobody_can_be_found_by_is_said(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["empi", "find", "--family", "Quintero"]) == 2
+    assert "not enough to find by" in capsys.readouterr().err
+
+
+def test_a_message_without_a_number_is_not_shown_beside_persons_but_says_why(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.take(adt("", phone="2815550142", control="3"))
+    (key,) = [it.key for it in desk.inbox.records.values() if it.error_code == "match.no_identifier"]
+    assert main(["empi", "show", key]) == 2
+    assert capsys.readouterr().err.startswith("headwater: match.no_identifier at Patient.identifier: ")
+
+
 @pytest.fixture
 def two(desk: Desk) -> tuple[str, str]:
     """Two persons, kept apart by a steward."""
@@ -178,7 +192,7 @@ def test_a_change_that_cannot_be_says_why(desk: Desk, two: tuple[str, str], caps
     assert main(["empi", "split", two[0], "7", *SIGNED]) == 2
     assert "steward.not_theirs" in capsys.readouterr().err
     assert main(["empi", "unmerge", two[0], *SIGNED]) == 2
-    assert "steward.not_merged: only a person that was merged can be unmerged" in capsys.readouterr().err
+    assert "steward.not_merged at person: only a person that was merged can be unmerged" in capsys.readouterr().err
 
 
 def test_made_up_people_are_the_same_for_the_same_seed_and_mostly_linked_right() -> None:
