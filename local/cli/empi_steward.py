@@ -42,7 +42,7 @@ def add(actions: Any) -> None:
         "find",
         help="persons by what is known of them (PHI)",
         description="Enough to find by: a name and the birth date; a telephone number, Social Security number or "
-        "e-mail address alone. By family and given name alone only who has no birth date is found. The likest come first.",
+        "e-mail address alone. Family and given name find only who has no birth date. The likest come first.",
     )
     finding.add_argument("--person", default="", help="the person's id, and nothing else")
     finding.add_argument("--family", default="", help="family name")

@@ -37,7 +37,7 @@ def test_an_error_of_ours_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 def test_a_user_who_is_not_there_is_told_who_is() -> None:
     target = Target({}, "", "http://localhost:1", SimpleNamespace())  # type: ignore[arg-type]
-    with pytest.raises(Problem, match="no local user nobody: dr[.]rivera"):
+    with pytest.raises(Problem, match=r"no local user nobody: dr\.rivera"):
         target.review("nobody", "GET", "/proposals")
 
 
