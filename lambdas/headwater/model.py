@@ -17,6 +17,7 @@ Resource = dict[str, Any]
 
 
 NUMBERS = 100  # what a part is numbered with is less
+LISTED = 32  # and where parts are a list, less than this
 LARGE = 1024  # characters: whoever copies a text of as many accounts for it
 
 
@@ -32,8 +33,9 @@ class Named:
 
 class Numbered(Named):
     """What a format gives to templates that ask for parts by number, `.5`: `parts[5]` is that part, what is false if it
-    is not there or says nothing. Every number from 1 that is less than NUMBERS may be asked for. A part is a text, a
-    LargeText if it is long, or has parts itself; then it is equal to what it prints, which is never empty."""
+    is not there or says nothing. A dict may be asked for every number from 1 that is less than NUMBERS; a list has
+    no parts but those less than LISTED, and may be asked for these. A part is a text, a LargeText if it is long, or has
+    parts itself; then it is equal to what it prints, which is never empty."""
 
     __slots__ = ("parts",)
 
@@ -41,7 +43,8 @@ class Numbered(Named):
 
     def part(self, number: int) -> Any:
         """The part of that number, or None."""
-        return self.parts[number] or None
+        parts = self.parts
+        return None if number >= LISTED and isinstance(parts, list) else parts[number] or None
 
     def lookup(self, name: str | int) -> Any:
         """The part of that number; None if it is no number."""

@@ -48,6 +48,17 @@ def test_numbers_count_as_in_the_standard() -> None:
     assert part(field(message, "MSH", 9), 2) == "R01"
 
 
+def test_numbers_that_nothing_has_are_nothing() -> None:
+    message = read(f"PID|1||A1^^^MAIN&x{'|' * 40}end")
+    segment, identifier = message.lookup("PID"), field(message, "PID", 3)
+    assert isinstance(segment, Segment)
+    assert isinstance(identifier, Parts)
+    found = [segment.lookup(number) for number in (0, 42, 43, "43", 44, 99, 100, "x")]
+    assert found == [None, None, "end", "end", None, None, None, None]
+    assert [identifier.lookup(number) for number in (0, 5, 31, 32, 99, 100)] == [None] * 6
+    assert [identifier.part(number) for number in (1, 31, 32, 99)] == ["A1", None, None, None]
+
+
 def test_the_header_names_type_trigger_structure_and_id() -> None:
     message = read()
     assert (message.type, message.trigger, message.structure, message.control_id) == ("ORU", "R01", "ORU_R01", "C-1")

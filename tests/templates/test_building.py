@@ -271,6 +271,7 @@ SAID = st.sampled_from(
         "\"l\": [{% render 'N' for p.1 as x, word: 'w' %}{% render 'N', x: p.2 %}{% render 'N', x: z, word: z %}],",
         "\"n\": {% render 'M', x: p.3, word: 'w' %},",
         "{% render 'O', x: p.2.1 %}",
+        '"i": ["{{ p.41 }}", "{{ p.42.2 }}", "{{ p.42.40 }}", "{{ p.99 }}"], "j": "{{ x.41 }}{{ x.2.41 }}",',
     ]
 )
 TESTS = st.sampled_from(
@@ -310,7 +311,8 @@ def test_both_ways_agree_on_the_parts_of_a_message(tmp_path: Path, body: str, fi
         '{ "k": "{{ word }}", "t": {% if x == \'M\' %}"m"{% else %}"{{ x.2 }}"{% endif %} }'
     )
     (tmp_path / "O.liquid").write_text('{% if x %}"o": ["{{ x }}"],{% endif %}')
-    message = parse("\r".join(["MSH|^~\\&|A|B|C|D|2025||ADT^A01|1|P|2.5", "|".join(["ZZZ", *fields])]).encode(), UTC)
+    row = "|".join(["ZZZ", *fields, *[""] * 36, *fields])
+    message = parse(f"MSH|^~\\&|A|B|C|D|2025||ADT^A01|1|P|2.5\r{row}".encode(), UTC)
     segment = message.lookup("ZZZ")
     assert isinstance(segment, Segment)
     data = {"p": segment, "message": message}

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from headwater.formats.hl7v2.escapes import unescape
-from headwater.model import LARGE, NUMBERS, LargeText, Numbered
+from headwater.model import LARGE, LISTED, NUMBERS, LargeText, Numbered
 
 NULL = '""'
-_NOT_SENT = [""] * NUMBERS
+_NO_FIELDS = [""] * NUMBERS
+_NO_COMPONENTS = [""] * LISTED  # the data type that has most has 25 (XCN of HL7 v2.8)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Parts(Numbered):
 
     def __init__(self, raw: str, parts: Sequence[Part], encoding: Encoding) -> None:
         self.raw = raw
-        self.parts = ["", *parts, *_NOT_SENT]
+        self.parts = ["", *parts, *_NO_COMPONENTS]
         self.encoding = encoding
 
     @property
@@ -79,7 +80,7 @@ class Repetitions(Parts):
     def __init__(self, raw: str, repetitions: Sequence[Part], encoding: Encoding) -> None:
         first = repetitions[0]
         self.raw = raw
-        self.parts = first.parts if isinstance(first, Parts) else ["", first, *_NOT_SENT]
+        self.parts = first.parts if isinstance(first, Parts) else ["", first, *_NO_COMPONENTS]
         self.encoding = encoding
         self.repetitions = repetitions
 
@@ -130,7 +131,7 @@ class Segment(Numbered):
         self.id = raws[0]
         self.raws = raws
         self.parts = fields = _Fields()
-        fields.raws = raws + _NOT_SENT
+        fields.raws = raws + _NO_FIELDS
         fields.encoding = encoding
         if self.id == "MSH":  # the delimiters are not split by what they declare
             fields[1], fields[2] = raws[1:3]

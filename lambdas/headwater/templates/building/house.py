@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from headwater.model import LARGE, NUMBERS
+from typing import TypeGuard
+
+from headwater.model import LARGE, LISTED, NUMBERS
 from headwater.templates import nodes, runtime
 from headwater.templates.building.position import STRING, Frame, decoded
 from headwater.templates.building.resources import Resources
@@ -53,7 +55,7 @@ class HouseBuilder(FilterCalls, Resources):
 
     def step(self, source: str, whole: str, part: str | int, name: str) -> str:
         """A text is its own first part, and has no others."""
-        if not isinstance(part, int) or not 0 < part < NUMBERS:
+        if not self._is_number(part, name):
             nothing = "" if source == whole and whole in self._sure else f"None if {source} is None else "
             known = self._known_kind(whole, part) if isinstance(part, str) else ""
             return f"{nothing}{known}member({whole}, {part!r})"
@@ -67,8 +69,13 @@ class HouseBuilder(FilterCalls, Resources):
     def member_kind(self, whole: str, part: str | int, name: str) -> str:
         kind = kind_of(whole)
         if isinstance(part, int):
-            return SOLID if 0 < part < NUMBERS and (name or kind in SOLIDS) else ANY
+            return SOLID if self._is_number(part, name) and (name or kind in SOLIDS) else ANY
         return FRESH if kind == FRESH else ANY
+
+    @staticmethod
+    def _is_number(part: str | int, name: str) -> TypeGuard[int]:
+        """Whether `parts` may be asked for it; for the numbers that no list has, only those of a variable are."""
+        return isinstance(part, int) and 0 < part < (NUMBERS if name else LISTED)
 
     @staticmethod
     def _known_kind(whole: str, part: str) -> str:
@@ -89,10 +96,13 @@ class HouseBuilder(FilterCalls, Resources):
     def _numbered(self, source: str, whole: str, part: int) -> str:
         """Part of a variable: most are segments or fields, of which several parts are asked for."""
         key = whole, "parts"
-        if key in self._live:
-            return f"({self._live[key]}[{part}] or None)"
-        local = self._live[key] = self.new("t")
-        return f"(({local} := {whole}.parts if isinstance({source}, Numbered) else parts_of({whole}))[{part}] or None)"
+        parts = local = self._live.get(key, "")
+        if not local:
+            local = self._live[key] = self.new("t")
+            parts = f"({local} := {whole}.parts if isinstance({source}, Numbered) else parts_of({whole}))"
+        if part >= LISTED:
+            return f"(None if {parts}.__class__ is list else {local}[{part}] or None)"
+        return f"({parts}[{part}] or None)"
 
     def comparison(self, operator: str, left: str, right: str) -> str:
         if not isinstance(right, Const):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from headwater.model import LARGE, NUMBERS, LargeText, Named, Numbered
+from headwater.model import LARGE, LISTED, LargeText, Named, Numbered
 from headwater.templates import runtime, tidy
 from headwater.templates.building.position import Unbuildable
 from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
@@ -49,7 +49,7 @@ def _copied(value: Any) -> Any:
     return [_copied(one) for one in value] if value.__class__ is list else value
 
 
-_NOTHING = [""] * NUMBERS
+_NOTHING = [""] * LISTED
 
 
 class _Members:
