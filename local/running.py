@@ -44,7 +44,10 @@ class Running:
             with (data / "stack.lock").open("r") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            known = json.loads((data / "stack.json").read_text(encoding="utf-8"))
+            try:
+                known = json.loads((data / "stack.json").read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                raise NotRunning(f"the local stack on {data} is starting: try again in a moment") from None
             return cls(**{**known, "data": data})
         except FileNotFoundError:
             pass

@@ -106,6 +106,7 @@ class Stack:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StackError(f"another local stack runs on {self.data}") from None
+        (self.data / "stack.json").unlink(missing_ok=True)  # until this one is up, nobody finds it
         if self._fresh:
             for part in ("aws", "healthlake", "ehrs", "logs"):
                 shutil.rmtree(self.data / part, ignore_errors=True)

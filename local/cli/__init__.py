@@ -30,6 +30,7 @@ from local.cli import (
     templates,
     try_out,
 )
+from local.stack import StackError
 from local.target import NotRunning, Problem
 
 GROUPS = (
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.run(options)
         sys.stdout.flush()
         return code
-    except (HeadwaterError, NotRunning) as problem:
+    except (HeadwaterError, NotRunning, StackError) as problem:
         print(f"headwater: {problem}", file=sys.stderr)
         return 2
     except Problem as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,15 @@ HERE = Path(__file__).resolve().parents[3]
 def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["review", "list", "--data", str(tmp_path)]) == 2
     assert "start one: headwater up" in capsys.readouterr().err
+
+
+def test_two_stacks_on_one_folder_are_one_too_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (tmp_path / "stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["up", "--data", str(tmp_path)]) == 2
+        assert capsys.readouterr().err.startswith("headwater: another local stack runs on ")
+        assert main(["status", "--data", str(tmp_path)]) == 2
+        assert "is starting: try again in a moment" in capsys.readouterr().err
 
 
 def test_a_release_of_nothing_in_particular_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
