@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
+from typing import Any
 
 from headwater.formats.hl7v2.escapes import unescape
-from headwater.model import LARGE, LISTED, NUMBERS, LargeText, Numbered
+from headwater.model import LARGE, LISTED, LargeText, Numbered
 
 NULL = '""'
-_NO_FIELDS = [""] * NUMBERS
 _NO_COMPONENTS = [""] * LISTED  # the data type that has most has 25 (XCN of HL7 v2.8)
 
 
@@ -50,9 +50,10 @@ class Parts(Numbered):
 
     parts: list[Part]
 
-    def __init__(self, raw: str, parts: Sequence[Part], encoding: Encoding) -> None:
+    def __init__(self, raw: str, parts: list[Any], encoding: Encoding) -> None:
+        """`parts` are what was sent, texts and Parts, by number: number 0 is nothing."""
         self.raw = raw
-        self.parts = ["", *parts, *_NO_COMPONENTS]
+        self.parts = parts + _NO_COMPONENTS
         self.encoding = encoding
 
     @property
@@ -102,11 +103,12 @@ class _Fields(dict[int, "Part | None"]):
 
     __slots__ = ("encoding", "raws")
 
-    raws: list[str]  # longer by NUMBERS than what was sent
+    raws: list[str]
     encoding: Encoding
 
     def __missing__(self, number: int) -> Part | None:
-        raw = self.raws[number]
+        raws = self.raws
+        raw = raws[number] if number < len(raws) else ""
         if not raw:
             return None  # and is not kept: few are asked for twice
         if len(raw) >= LARGE:
@@ -131,7 +133,7 @@ class Segment(Numbered):
         self.id = raws[0]
         self.raws = raws
         self.parts = fields = _Fields()
-        fields.raws = raws + _NO_FIELDS
+        fields.raws = raws
         fields.encoding = encoding
         if self.id == "MSH":  # the delimiters are not split by what they declare
             fields[1], fields[2] = raws[1:3]
@@ -173,12 +175,11 @@ def _repetition(raw: str, encoding: Encoding) -> Part | None:
     mark = encoding.component
     if mark not in raw:
         return _single(raw, encoding) if plain else _lone(raw, encoding)
-    ones = raw.split(mark)
-    parts: Sequence[Part] = ones
+    parts: list[Any] = (mark + raw).split(mark)  # the first that was sent is number 1
     if not plain:
-        parts = [_component(one, encoding) if one and not one.isalnum() else one for one in ones]
+        parts = [_component(one, encoding) if one and not one.isalnum() else one for one in parts]
     elif " " in raw or not raw.isprintable():  # all other blanks are not printable
-        parts = [*map(str.strip, ones)]
+        parts = [*map(str.strip, parts)]
     return Parts(raw, parts, encoding) if any(parts) else None
 
 
@@ -187,7 +188,7 @@ def _single(raw: str, encoding: Encoding) -> Part | None:
     text = raw.rstrip()
     if not text or not text[0].isspace():
         return text or None
-    return Parts(raw, [text.lstrip()], encoding)
+    return Parts(raw, ["", text.lstrip()], encoding)
 
 
 def _lone(raw: str, encoding: Encoding) -> Part | None:
@@ -195,16 +196,15 @@ def _lone(raw: str, encoding: Encoding) -> Part | None:
     part = _component(raw, encoding)
     if not part or part == encoding.text(raw).rstrip():
         return part or None
-    return Parts(raw, [part], encoding)
+    return Parts(raw, ["", part], encoding)
 
 
 def _component(raw: str, encoding: Encoding) -> Part:
     mark = encoding.subcomponent
     if not mark or mark not in raw:
         return encoding.text(raw).strip()
-    texts = raw.split(mark)
-    if encoding.escape in raw or '"' in raw:
-        texts = [*map(encoding.text, texts)]
+    ones = (mark + raw).split(mark)
+    texts = map(encoding.text, ones) if encoding.escape in raw or '"' in raw else ones
     parts = [*map(str.strip, texts)]
     return Parts(raw, parts, encoding) if any(parts) else ""
 
