@@ -14,7 +14,7 @@ from headwater.templates.errors import LimitReached
 
 CHECK_EVERY = 64  # loop turns and partial calls between two looks at the clock
 TURN = 256  # what built code pays for a turn or partial at least, in characters of its own source
-SLICE = CHECK_EVERY * TURN
+SLICE = 4 * CHECK_EVERY * TURN
 # Strings that are LARGE are charged one by one; shorter ones are bounded by turns x source size.
 _LISTS = 100  # written to at the same time: the output, captures, partials
 

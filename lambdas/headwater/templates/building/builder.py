@@ -64,6 +64,7 @@ class Builder(Variables):
         first += [*(["s.deeper()"] if self.spec.recursive else []), *self.prologue()]
         first += [f"{self._own[name]} = {value}" for name, value in self._begun.items() if name in self._looked]
         self._drop_unread()
+        self._finish()
         self._code[:0] = ["    " + line for line in first]
         self._places[:0] = [0] * len(first)
         if self.spec.recursive:
@@ -87,6 +88,9 @@ class Builder(Variables):
                 self._code[at] = self._code[at].removesuffix(line) + "pass"
             else:
                 del self._code[at], self._places[at]
+
+    def _finish(self) -> None:
+        """What a dialect has to say about all lines, now that they are known."""
 
     def prologue(self) -> list[str]:
         """Lines that a dialect wants to begin with."""

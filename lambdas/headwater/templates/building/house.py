@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from itertools import takewhile
 from typing import TypeGuard
 
 from headwater.model import LARGE, LISTED, NUMBERS
@@ -31,6 +34,8 @@ from headwater.templates.operations import FilterCalls
 _ABSENT = {"==": "is not None and", "!=": "is None or", "in": "is not None and"}  # nil is no text
 _NUMERIC = ("==", "!=", "<", "<=", ">", ">=")
 _SHORT = 1_000  # items of a list that nobody needs to count
+_LOCAL = re.compile(r"\bv\d+\b")
+_TESTED = re.compile(r"( *)if (\()?\((v\d+) := \((\w+\[\d+\]) or None\)\)(?(2)\))(?=:)")  # a condition that is a part
 _COMPARE = {
     "==": "equal({}, {})",
     "!=": "(not equal({}, {}))",
@@ -99,7 +104,8 @@ class HouseBuilder(FilterCalls, Resources):
         parts = local = self._live.get(key, "")
         if not local:
             local = self._live[key] = self.new("t")
-            parts = f"({local} := {whole}.parts if isinstance({source}, Numbered) else parts_of({whole}))"
+            text = f"['', {whole}, *NOTHING] if {whole}.__class__ is str else " if kind_of(whole) in SOLIDS else ""
+            parts = f"({local} := {whole}.parts if isinstance({source}, Numbered) else {text}parts_of({whole}))"
         if part >= LISTED:
             return f"(None if {parts}.__class__ is list else {local}[{part}] or None)"
         return f"({parts}[{part}] or None)"
@@ -264,13 +270,26 @@ class HouseBuilder(FilterCalls, Resources):
 
     def items(self, source: str) -> str:
         nothing = "" if source in self._sure else f"() if {source} is None else "
-        usual = f"({source},) if {source}.__class__ is str"
-        if kind_of(source) not in SOLIDS:
+        if kind_of(source) in SOLIDS:
+            usual = f"({source},) if {source}.__class__ is str else {source}.each() if isinstance({source}, Numbered)"
+        else:
             usual = f"{source} if {source}.__class__ is list and len({source}) < {_SHORT}"
         return f"({nothing}{usual} else sequence(s, {source}))"
 
     def item(self, source: str) -> str:
         return kind_of(source) if kind_of(source) in SOLIDS else super().item(source)
+
+    def _finish(self) -> None:
+        """Where a part is looked at only if it is true, it need not be made nil if it is false."""
+        looks = Counter(_LOCAL.findall("\n".join(self._code)))
+        for at, line in enumerate(self._code):
+            tested = _TESTED.match(line)
+            if tested:
+                indent, _, local, part = tested.groups()
+                behind = takewhile((indent + "  ").__eq__, (other[: len(indent) + 2] for other in self._code[at + 1 :]))
+                suite = "\n".join(self._code[at : at + 1 + len(list(behind))])
+                if _LOCAL.findall(suite).count(local) == looks[local]:
+                    self._code[at] = f"{indent}if {local} := {part}{line[tested.end() :]}"
 
     def _put_output(self, local: str) -> None:
         """What is known to be there, or true if it is, is the string itself if it is a plain text, as most are."""

@@ -49,7 +49,7 @@ def _copied(value: Any) -> Any:
     return [_copied(one) for one in value] if value.__class__ is list else value
 
 
-_NOTHING = [""] * LISTED
+NOTHING = [""] * LISTED
 
 
 class _Members:
@@ -78,9 +78,9 @@ def part_of(value: Any, number: int) -> Any:
 def parts_of(value: Any) -> Any:
     """What gives the numbered parts of a value as `value.parts` does; a text is its own first part."""
     if value is None:
-        return _NOTHING
+        return NOTHING
     if value.__class__ is str:
-        return ["", value if len(value) < LARGE else LargeText(value), *_NOTHING]
+        return ["", value if len(value) < LARGE else LargeText(value), *NOTHING]
     return value.parts if isinstance(value, Numbered) else _Members(value)
 
 
@@ -116,6 +116,7 @@ _FUNCTIONS = (
 NAMES: dict[str, Any] = {
     "MISSING": MISSING,
     "Named": Named,
+    "NOTHING": NOTHING,
     "Numbered": Numbered,
     "isinstance": isinstance,
     **{function.__name__: function for function in _FUNCTIONS},

@@ -109,10 +109,10 @@ class Variables(Calls):
             return const(source.value is not None and source.value is not False)
         local, solid = local_of(source), self.kind(source) in SOLIDS
         if not local:
-            return f"({source} is not None)" if solid else f"((_ := {source}) is not None and _ is not False)"
+            return f"({source})" if solid else f"((_ := {source}) is not None and _ is not False)"
         if local in self._sure:
             return const(True) if self._sure[local] or solid else f"({source} is not False)"
-        return f"({source} is not None)" if solid else f"({source} is not None and {local} is not False)"
+        return f"({source})" if solid else f"({source} is not None and {local} is not False)"
 
     def _logic(self, node: nodes.Logic) -> tuple[str, Live, Live]:
         both = node.operator == "and"
