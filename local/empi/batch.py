@@ -13,10 +13,11 @@ import gc
 import pickle
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
 from itertools import chain, islice
 from multiprocessing import get_context
+from operator import attrgetter
 from pathlib import Path
 
 import orjson
@@ -34,6 +35,7 @@ _LARGEST = (
     100  # records filed under a key; who looks there when there are more is held, as by a full bucket of the index
 )
 _LOOKED_UP = 1 << 31  # marks a key under which a record looks but is not filed
+_VALUES = attrgetter(*(one.name for one in fields(Profile)))
 _Progress = Callable[[str, int, int], None]
 
 
@@ -134,7 +136,7 @@ def _profile(chunk: _Chunk) -> None:
         record_id, profile = _read(line, place)
         ids.append(record_id)
         facts.append(BORN * bool(profile.birth_date) | UNNAMED * profile.unnamed)
-        profiles.append(pickle.dumps(tuple(profile), pickle.HIGHEST_PROTOCOL))
+        profiles.append(pickle.dumps(_VALUES(profile), pickle.HIGHEST_PROTOCOL))
         for key in lookup_keys(profile, _policy):
             value = int(key[-16:], 16)
             # With a birth date a record looks among the names of those without one, but is not filed there.

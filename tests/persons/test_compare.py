@@ -13,11 +13,15 @@ from headwater.model import Identifier, Traits
 from headwater.persons.compare import Levels, compare
 from headwater.persons.evidence import _OUTCOME, words
 from headwater.persons.grade import cells
+from headwater.persons.normalise import without_particle
 from headwater.persons.policy import MatchingPolicy, load_policy
 from headwater.persons.profile import profile_of
 from tests.persons.conftest import MAPPINGS, person
 
 POLICY = load_policy(MAPPINGS)
+_FAMILY = st.builds(
+    "".join, st.tuples(st.sampled_from(["", "de", "del", "dela", "al", "van"]), st.text("delru", min_size=1))
+)
 
 
 def levels(a: Traits, b: Traits) -> Levels:
@@ -76,11 +80,18 @@ def test_given_and_family_name_exchanged() -> None:
         (("Quintero",), ("Quinterro",), "close"),
         (("Quintero",), ("Brandt",), "different"),
         (("Lee",), ("Li",), "different"),
+        (("Cruz",), ("de la Cruz",), "close"),
         ((), ("Li",), "missing"),
     ],
 )
 def test_family_names(one: tuple[str, ...], other: tuple[str, ...], level: str) -> None:
     assert levels(Traits(family=one), Traits(family=other)).family == level
+
+
+@given(_FAMILY, _FAMILY)
+def test_to_look_at_the_ends_of_two_family_names_hides_no_particle(one: str, other: str) -> None:
+    if one != other and without_particle(one) == without_particle(other):
+        assert levels(Traits(family=(one,)), Traits(family=(other,))).family == "close"
 
 
 @pytest.mark.parametrize(

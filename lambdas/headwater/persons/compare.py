@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from headwater.persons.normalise import without_particle
@@ -66,13 +66,15 @@ def united(pairs: Sequence[Levels]) -> Levels:
     first = pairs[0]
     if pairs.count(first) == len(pairs):
         return first
-    columns = list(zip(*pairs, strict=True))
-    given, birth_date, family, _, phone, address, insurance, *others = [
-        column[0] if column.count(column[0]) == len(column) else min(column, key=rank.__getitem__)
-        for rank, column in zip(_RANKS, columns, strict=False)
-    ]
-    renamed = given != "different" and "different" in columns[0]
-    reborn = birth_date != "different" and "different" in columns[1]
+    best: Sequence[str] = first
+    for pair in pairs[1:]:
+        best = [
+            one if one == other or rank[one] < rank[other] else other
+            for one, other, rank in zip(best, pair, _RANKS, strict=False)
+        ]
+    given, birth_date, family, _, phone, address, insurance, *others = best
+    renamed = given != "different" and "different" in [pair.given for pair in pairs]
+    reborn = birth_date != "different" and "different" in [pair.birth_date for pair in pairs]
     home = _home(phone, address, insurance)
     apart = "different" if renamed else "part" if reborn else "missing"
     return Levels._make((given, birth_date, family, home, phone, address, insurance, *others, apart))
@@ -106,16 +108,15 @@ def _swapped(a: Profile, b: Profile, policy: MatchingPolicy) -> bool:
         return False
     if _stands_in(a.given[0], b.family, policy) and _stands_in(b.given[0], a.family, policy):
         return True
+    if len(a.given + a.family) + len(b.given + b.family) <= 4:
+        return False  # of names of one word each there is nothing more to join
     # "Xiao-Ming Wang", "Wang Xiaoming"
     return "".join(a.given) == "".join(b.family) and "".join(b.given) == "".join(a.family)
 
 
 @lru_cache(maxsize=1 << 14)
 def _stands_in(given: str, family: tuple[str, ...], policy: MatchingPolicy) -> bool:
-    if given in family:
-        return True
-    nicknames = policy.nicknames.get(given, _NONE)
-    return not nicknames.isdisjoint(family) or slip_of_any(given, family)
+    return _goes_by(given, family, policy) or slip_of_any(given, family)
 
 
 def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
@@ -129,28 +130,23 @@ def _given(a: Profile, b: Profile, policy: MatchingPolicy) -> str:
     if one == other:
         # "María" is part of "María Elena"; "María José" and "María Elena" may be sisters.
         return "part" if 1 in (len(a.given), len(b.given)) else "different"
-    if other in policy.nicknames.get(one, ()):
+    if other in policy.nicknames.get(one, _NONE):
         # Bill is hardly anybody's name from birth; Katie is, and may be Kathleen's twin.
         return "variant" if one in policy.given_names and other in policy.given_names else "nickname"
     if len(one) == 1 or len(other) == 1:
         return "initial" if one[0] == other[0] else "different"
-    if _goes_by(one, b, policy) or _goes_by(other, a, policy):
+    more, others = a.given[1:] + a.middle, b.given[1:] + b.middle
+    if (others and _goes_by(one, others, policy)) or (more and _goes_by(other, more, policy)):
         return "middle"
     unlike = _unlike(one, other, policy)
-    if unlike == "different" and (_has_initial(one, b.middle) or _has_initial(other, a.middle)):
+    if unlike == "different" and (one[0] in b.middle[:1] or other[0] in a.middle[:1]):
         return "middle_initial"
     return unlike
 
 
-def _goes_by(name: str, other: Profile, policy: MatchingPolicy) -> bool:
-    """Whether the name is another's second given name or middle name, or short for it."""
-    others = other.given[1:] + other.middle
-    return bool(others) and (name in others or not policy.nicknames.get(name, _NONE).isdisjoint(others))
-
-
-def _has_initial(name: str, middle: tuple[str, ...]) -> bool:
-    """Whether a middle name that is only an initial may stand for the name."""
-    return bool(middle) and middle[0] == name[0]
+def _goes_by(name: str, others: tuple[str, ...], policy: MatchingPolicy) -> bool:
+    """Whether the name is one of another's names, or short for it."""
+    return name in others or not policy.nicknames.get(name, _NONE).isdisjoint(others)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -189,8 +185,10 @@ def _family(a: tuple[str, ...], b: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _family_word(one: str, other: str) -> str:
-    bare = without_particle(one) == without_particle(other)  # Cruz and de la Cruz, Hassan and Al-Hassan
-    return "close" if bare or slip(one, other) or alike(one, other) else "different"
+    if slip(one, other) or alike(one, other):
+        return "close"
+    # Cruz and de la Cruz, Hassan and Al-Hassan
+    return "close" if one[-4:] == other[-4:] and without_particle(one) == without_particle(other) else "different"
 
 
 def _birth_date(a: date | None, b: date | None) -> str:
@@ -235,6 +233,7 @@ def _streets(one: str, other: str, *, same_area: bool) -> str:
     return "equal" if same_area else "close"
 
 
+@cache
 def _home(phone: str, address: str, insurance: str) -> str:
     """What a household shares, counted once: address, telephone, insurance."""
     agreeing = (phone == "equal") + (address == "equal") + (insurance == "equal")

@@ -34,7 +34,7 @@ def grade(a: Traits, b: Traits, policy: MatchingPolicy) -> Grade:
 def grade_profiles(a: Profile, b: Profile, policy: MatchingPolicy) -> Grade:
     """The grade of two profiles, for callers that compare one with many."""
     levels = compare(a, b, policy)
-    return _graded(levels, _rule(levels), policy, unnamed=a.unnamed or b.unnamed, same=policy.thresholds.same)
+    return _graded(levels, _rule(levels), policy, a.unnamed or b.unnamed, policy.thresholds.same)
 
 
 def grade_person(incoming: Profile, person: Person, policy: MatchingPolicy) -> Grade:
@@ -51,7 +51,7 @@ def grade_linked(incoming: Profile, linked: Sequence[Profile], policy: MatchingP
     if not linked:
         return Grade(Verdict.DIFFERENT, 0.0)
     pairs = [compare(incoming, one, policy) for one in linked]
-    return grade_compared(pairs, policy, unnamed=incoming.unnamed or any(one.unnamed for one in linked))
+    return grade_compared(pairs, policy, unnamed=incoming.unnamed or True in [one.unnamed for one in linked])
 
 
 def grade_compared(pairs: Sequence[Levels], policy: MatchingPolicy, *, unnamed: bool) -> Grade:
@@ -61,11 +61,11 @@ def grade_compared(pairs: Sequence[Levels], policy: MatchingPolicy, *, unnamed: 
     # Only a namesake born on the same day can be somebody else, and `only_one` sees whether there are namesakes.
     alone = levels.given == levels.birth_date == levels.family == "equal"
     same = policy.thresholds.alone if alone else policy.thresholds.link
-    return _graded(levels, rule, policy, unnamed=unnamed, same=same)
+    return _graded(levels, rule, policy, unnamed, same)
 
 
 @lru_cache(maxsize=1 << 14)
-def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool, same: float) -> Grade:
+def _graded(levels: Levels, rule: str, policy: MatchingPolicy, unnamed: bool, same: float) -> Grade:
     """The grade that follows from the levels. Levels are few words and no values, so the same ones come again and
     again, and their grade is remembered."""
     vetoes, cautions = _vetoes(levels, unnamed=unnamed), _cautions(levels)

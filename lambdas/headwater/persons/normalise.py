@@ -101,6 +101,8 @@ def family_words(text: str) -> tuple[str, ...]:
 
 def without_particle(family: str) -> str:
     """A family name without what was drawn in before it: "cruz" for "delacruz"; short names stay whole."""
+    if not family.startswith(_DRAWN_IN):
+        return family
     for particle in _DRAWN_IN:
         if family.startswith(particle) and len(family) - len(particle) >= 4:
             return family[len(particle) :]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 from headwater.model import Traits
 from headwater.persons import normalise
 from headwater.persons.policy import MatchingPolicy
 
 
-class Profile(NamedTuple):
+@dataclass(slots=True)
+class Profile:
     """One record, ready to be compared. `newborn` is a name given before there was one ("Baby Boy"); `unnamed` is no
-    name at all ("Unknown", "Trauma"). `records` are (authority, MRN); `members` are ids that a family may share. A
-    tuple, because one is made for every candidate, and a frozen dataclass costs twice as much."""
+    name at all ("Unknown", "Trauma"). `records` are (authority, MRN); `members` are ids that a family may share.
+
+    Nothing changes one, but it is not frozen: one is made for every record of every candidate, which would cost five
+    times as much. Nor is it a tuple: to compare reads its fields three dozen times, by slots three times as fast."""
 
     given: tuple[str, ...]
     middle: tuple[str, ...]

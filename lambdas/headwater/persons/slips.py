@@ -17,15 +17,20 @@ _LONG = 8  # letters, from which on a word may have two slips
 def slip(one: str, other: str) -> bool:
     """Whether two words are one edit apart, two if both are long; words of up to three letters are never a slip."""
     shorter = min(len(one), len(other))
-    return shorter > 3 and edits(one, other, 2 if shorter >= _LONG else 1)
+    if shorter >= _LONG:
+        return edits(one, other, 2)
+    # One edit leaves the first or the last letter as it is, and to look at them costs less than to count edits.
+    return shorter > 3 and (one[0] == other[0] or one[-1] == other[-1]) and edits(one, other, 1)
 
 
 def slip_of_any(name: str, others: Iterable[str]) -> bool:
     """Whether the name is a slip of one of the others; no word may be empty."""
-    # One edit leaves the first or the last letter as it is, and to look at them costs less than to count edits.
     long, first, last = len(name) >= _LONG, name[0], name[-1]
-    likely = [one for one in others if one[0] == first or one[-1] == last or (long and len(one) >= _LONG)]
-    return bool(likely) and any(slip(name, one) for one in likely)
+    # As in `slip`, which is not called for those that differ at both ends; a generator costs more than it looks at.
+    for one in others:  # noqa: SIM110
+        if (one[0] == first or one[-1] == last or (long and len(one) >= _LONG)) and slip(name, one):
+            return True
+    return False
 
 
 def one_slip(a: str, b: str) -> bool:
