@@ -248,6 +248,11 @@ def test_what_no_template_read_is_named_once() -> None:
     assert "MSH-3" in unread
 
 
+def test_what_says_nothing_is_not_unread() -> None:
+    unread = read('ZZZ|^^|""| |&|~|\\H\\|a| b|^c|&d|~e|\\T\\').unread()
+    assert [place for place in unread if place.startswith("ZZZ")] == [f"ZZZ-{number}" for number in range(7, 13)]
+
+
 def test_groups_begin_with_or_without_their_orc() -> None:
     message = read("PID|1", "ORC|RE", "OBR|1", "OBX|1", "NTE|1", "OBX|2", "OBR|2", "OBX|1", "SPM|1", "ORC|RE", "OBR|3")
     groups = message.groups("ORC", "OBR")

@@ -46,8 +46,8 @@ def _results(value: Any) -> Sequence[Group]:
         if results and results[-1].key == key and _is_line(obx) and _is_line(results[-1].segments[0]):
             results[-1] = Result([*results[-1].segments, *own], key, results[-1].occurrence)
             continue
-        seen[key] = seen.get(key, 0) + 1
-        results.append(Result(own, key, seen[key]))
+        count = seen[key] = seen.get(key, 0) + 1
+        results.append(Result(own, key, str(count) if count > 1 else ""))
     return results
 
 
@@ -68,15 +68,12 @@ class Result(Group):
 
     __slots__ = ("key", "occurrence")
 
-    def __init__(self, segments: Sequence[Segment], key: tuple[str, ...], occurrence: int) -> None:
+    facts = frozenset({"segments", "occurrence"})
+
+    def __init__(self, segments: Sequence[Segment], key: tuple[str, ...], occurrence: str) -> None:
         super().__init__(segments)
         self.key = key
         self.occurrence = occurrence
-
-    def lookup(self, name: str | int) -> object:
-        if name == "occurrence":
-            return str(self.occurrence) if self.occurrence > 1 else ""
-        return super().lookup(name)
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -39,13 +39,12 @@ _ABOUT_THE_MESSAGE = frozenset(
 )
 
 
-_FACTS = frozenset({"type", "trigger", "structure", "control_id", "charset_guessed"})
-
-
 class Group(Named):
     """Segments that belong together; `.OBR` is the first OBR. Filters cut groups into smaller ones."""
 
     __slots__ = ("_named", "segments")
+
+    facts = frozenset({"segments"})  # what it has besides segments by name
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = segments
@@ -56,11 +55,11 @@ class Group(Named):
         return ""
 
     def lookup(self, name: str | int) -> object:
-        """The first segment of that name, `segments`, or None."""
+        """The first segment of that name, one of its facts, or None."""
         found = (self._named or self._by_name()).get(name)
         if found:
             return found[0]
-        return self.segments if name == "segments" else None
+        return getattr(self, str(name)) if name in self.facts else None
 
     def all(self, *names: str) -> Sequence[Segment]:
         """The segments of these names, in order."""
@@ -126,6 +125,8 @@ class Message(Group):
 
     __slots__ = ("charset_guessed", "control_id", "encoding", "header", "structure", "trigger", "type")
 
+    facts = frozenset({"type", "trigger", "structure", "control_id", "charset_guessed", "segments"})
+
     def __init__(self, segments: Sequence[Segment], encoding: Encoding, *, charset_guessed: bool = False) -> None:
         super().__init__(segments)
         self.encoding = encoding
@@ -148,13 +149,6 @@ class Message(Group):
         """When it happened: EVN-2 (or EVN-6, when that is said), else when the message was made."""
         recorded = times.read(self._text("EVN", 2))
         return recorded.aware(self.encoding.zone) if recorded else self.sent_at
-
-    def lookup(self, name: str | int) -> object:
-        """The first segment of that name, or a fact: type, trigger, structure, control_id, charset_guessed."""
-        found = (self._named or self._by_name()).get(name)
-        if found:
-            return found[0]
-        return getattr(self, str(name)) if name in _FACTS else super().lookup(name)
 
     def unread(self) -> tuple[str, ...]:
         """`OBX-17` for each field that some segment fills and no template looked at, each once, in order.

@@ -54,7 +54,8 @@ def _encoding(header: str, charset: str, zone: tzinfo) -> Encoding:
         raise Quarantine("convert.truncated", place="MSH-2", hint="the header ends before its delimiters")
     fields = header.split(header[3], 7)
     encoding = _declared(header[3], fields[1][:4], charset, zone)
-    sent = times.read(fields[6].partition(encoding.component)[0]) if len(fields) > 6 else None
+    said = fields[6].partition(encoding.component)[0] if len(fields) > 6 else ""
+    sent = None if said.isdigit() else times.read(said)  # digits alone name no zone
     return _declared(header[3], fields[1][:4], charset, sent.zone) if sent and sent.zone else encoding
 
 

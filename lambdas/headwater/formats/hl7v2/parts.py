@@ -149,8 +149,8 @@ class Segment(Numbered):
         fields, encoding = self.parts, self.parts.encoding
         return [
             number
-            for number, raw in enumerate(self.raws)
-            if raw and number and number not in fields and _field(raw, encoding)
+            for number, raw in enumerate(self.raws)  # what begins with a letter or digit says something
+            if raw and number and number not in fields and (raw[0].isalnum() or _field(raw, encoding))
         ]
 
     def nulls(self) -> Iterator[int]:
