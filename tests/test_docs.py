@@ -17,7 +17,8 @@ from typing import NoReturn
 
 import pytest
 
-from headwater.ehrs import Next
+from headwater.ehrs import Next, load
+from headwater.ehrs.engines import engine_for
 from local.cli import parser
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -204,6 +205,14 @@ def test_every_code_of_an_error_that_is_named_exists(page: Path) -> None:
     steps = {code.split(".")[0] for code in codes()} & STEPS
     named = {text for text in inline(page) if CODE.fullmatch(text) and text.split(".")[0] in steps}
     assert sorted(named - codes()) == []
+
+
+def test_every_filter_that_a_template_may_use_is_explained() -> None:
+    mappings = ROOT / "mappings"
+    known = engine_for(mappings)(load(mappings)["epic"]).dialect.filters
+    pages = "".join((ROOT / "docs" / name).read_text("utf-8") for name in ("formats.md", "templates.md"))
+    explained = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", FENCE.sub("", pages)))))
+    assert sorted(set(known) - explained) == []
 
 
 # ---------------------------------------------------------------------------------------------------------- the look
