@@ -11,7 +11,8 @@ from headwater.ehrs import load
 from headwater.ehrs.engines import engine_for
 from headwater.errors import Retry
 from headwater.formats.write_request import parse
-from headwater.model import Delivery, MessageState
+from headwater.inbound.accept import message_key
+from headwater.model import Delivery, MessageState, Outcome
 from headwater.persons.policy import load_policy
 from headwater.pipeline import Ingest
 from local.demo.feed import Demo, Sending, make
@@ -213,3 +214,60 @@ def test_no_value_of_a_message_reaches_the_log(way: Way, demo: Demo) -> None:
     values = {value for chart in demo.charts for value in (chart.human.family, chart.human.phone, chart.human.street)}
     values |= {chart.mrn for chart in demo.charts} | {chart.human.ssn for chart in demo.charts if chart.human.ssn}
     assert [value for value in values if value in said] == []
+
+
+def archived(demo: Demo) -> list[Sending]:
+    """What a platform team has as files: of known senders. ASCII, for `Way.take` is not about encodings."""
+    return [one for one in demo.sendings if one.ehr in EHRS and one.body.isascii()]
+
+
+def history(way: Way, *bodies: bytes, ehr: str = "epic", run: str = "epic-1") -> list[Outcome]:
+    """Messages that a backfill brings."""
+    outcomes: list[Outcome] = []
+    for number, body in enumerate(bodies):
+        location = f"s3://drop/{len(way.inbox.records)}.{number}"
+        way.archive.elsewhere[location] = body
+        delivery = Delivery("-", {"ehr": ehr, "content-location": location}, backfill=run)
+        outcomes += way.ingest.outcomes(delivery)
+    return outcomes
+
+
+def test_a_backfill_stores_what_the_feed_stores_and_tells_nobody(way: Way, demo: Demo) -> None:
+    live = Way()
+    for sending in archived(demo):
+        live.take(sending.body, sending.ehr)
+        history(way, sending.body, ehr=sending.ehr)
+    assert live.queue.sent
+    assert way.queue.sent == []
+    assert way.fhir.resources == live.fhir.resources
+    assert way.archive.objects == live.archive.objects
+    assert [(it.key, it.state, it.error_code) for it in way.inbox.records.values()] == [
+        (it.key, it.state, it.error_code) for it in live.inbox.records.values()
+    ]
+    assert {it.backfill for it in way.inbox.records.values()} == {"epic-1"}
+
+
+def test_history_that_a_person_releases_by_the_feed_is_still_told_to_nobody(way: Way, demo: Demo) -> None:
+    for sending in archived(demo):
+        history(way, sending.body, ehr=sending.ehr)
+    for sending in archived(demo):
+        key = message_key(sending.ehr, sending.body)
+        way.inbox.close(key, MessageState.ACCEPTED, at="2026-11-22T12:00:00+00:00")
+        way.take(sending.body, sending.ehr)
+    assert MessageState.ACCEPTED not in {it.state for it in way.inbox.records.values()}
+    assert way.queue.sent == []
+
+
+def test_a_backfill_gives_an_outcome_a_message_and_can_go_on_after_any(way: Way, demo: Demo) -> None:
+    good = first(demo, b"ADT^A").body.decode().strip("\r")
+    bad = good.replace("ADT^A", "ZZZ^Z", 1)
+    other = first(demo, b"ORU^R01").body.decode().strip("\r")
+    batch = "\r".join(["FHS|^~\\&|LAB", "BHS|^~\\&|LAB", good, bad, other, "BTS|3", "FTS|1", ""])
+    way.archive.elsewhere["s3://drop/b"] = batch.encode()
+    delivery = Delivery("-", {"ehr": "epic", "content-location": "s3://drop/b"}, backfill="epic-1")
+    begun = way.ingest.outcomes(delivery)
+    assert [next(begun).state.value, next(begun).code] == ["stored", "convert.template_missing"]
+    assert [(it.state.value, it.seen) for it in way.ingest.outcomes(delivery, skip=2)] == [("stored", False)]
+    assert list(way.ingest.outcomes(delivery, skip=3)) == []
+    assert [(it.state.value, it.seen) for it in way.ingest.outcomes(delivery)] == [("forwarded", True)]
+    assert {it.backfill for it in way.inbox.records.values()} == {"epic-1"}

@@ -72,19 +72,21 @@ class LargeText(str):
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What a queue handed over, before anybody looked at it. `group` is the FIFO message group; `receives` counts how
-    often it was handed over, this time included."""
+    often it was handed over, this time included. `backfill` is the run that it is of, instead of a queue."""
 
     body: str
     attributes: Mapping[str, str]
     group: str = ""
     receives: int = 1
+    backfill: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """One archived message: who sent it, and its exact bytes.
 
-    `key` is derived from sender and bytes (`<ehr>/<sha256>`), so the same bytes twice are one message.
+    `key` is derived from sender and bytes (`<ehr>/<sha256>`), so the same bytes twice are one message. `backfill` is as
+    in `MessageRecord`.
     """
 
     key: str
@@ -93,6 +95,7 @@ class Envelope:
     body: bytes
     archive_key: str
     sender_id: str = ""
+    backfill: str = ""
 
 
 class MessageState(StrEnum):
@@ -109,7 +112,11 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """The inbox's line on one message. Times are ISO 8601 in UTC; `error_*` are set when held or quarantined."""
+    """The inbox's line on one message. Times are ISO 8601 in UTC; `error_*` are set when held or quarantined.
+
+    `backfill` is the run that brought it out of history, empty for the feed: nobody is told of what is in it, also when
+    a person releases it years later.
+    """
 
     key: str
     ehr: str
@@ -122,6 +129,19 @@ class MessageRecord:
     error_code: str = ""
     error_place: str = ""
     error_hint: str = ""
+    backfill: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one message of a delivery. `seen` says that it was taken before, and this is what became of it
+    then; `code` and `place` are those of its error."""
+
+    key: str
+    state: MessageState
+    code: str = ""
+    place: str = ""
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from headwater.inbound.convert import convert
 from headwater.inbound.match import match
 from headwater.inbound.store import store
 from headwater.inbound.tell import tell
-from headwater.model import Converted, Delivery, Envelope, MessageState
+from headwater.model import Converted, Delivery, Envelope, Matched, MessageState, Outcome, Resource
 from headwater.persons.policy import MatchingPolicy
 from headwater.ports import Archive, Clock, Empi, FhirStore, Inbox, PersonIndex, Queue, Watch, WorkList
 from headwater.templates.engine import Engine
@@ -40,7 +40,7 @@ class Ingest:
     inbox: Inbox
     persons: PersonIndex
     fhir: FhirStore
-    write_queue: Queue
+    write_queue: Queue | None  # None: nobody is ever told, as in a backfill
     watch: Watch
     clock: Clock
     empi: Empi | None = None  # outside, asked in place of our own match
@@ -48,6 +48,12 @@ class Ingest:
 
     def __call__(self, delivery: Delivery) -> None:
         """Take one delivery all the way; raises Retry alone, when the queue should bring it again."""
+        for _ in self.outcomes(delivery):
+            pass
+
+    def outcomes(self, delivery: Delivery, *, skip: int = 0) -> Iterator[Outcome]:
+        """The same, a message at a time: the next one is taken when the next outcome is asked for, so that whoever runs
+        out of time can stop after any, and go on later with as many to `skip` as there were outcomes."""
         accepted = self._timed(
             "accept",
             delivery.attributes.get("ehr", ""),
@@ -57,41 +63,47 @@ class Ingest:
         )
         if accepted.seen_before:
             self.watch.note("accept", "seen_before", ehr=accepted.envelope.ehr, message=accepted.envelope.key)
+            if not skip:
+                yield _known(accepted)
         elif accepted.fault is not None:
-            self._set_aside(accepted.envelope, MessageState.QUARANTINED, accepted.fault)
+            yield self._set_aside(accepted.envelope, MessageState.QUARANTINED, accepted.fault)
         else:
-            self._unpack(accepted.envelope)
+            yield from self._unpack(accepted.envelope, skip)
 
-    def _unpack(self, envelope: Envelope) -> None:
+    def _unpack(self, envelope: Envelope, skip: int) -> Iterator[Outcome]:
         """A batch goes on as its messages, each on its own record: one that is bad harms no other."""
         try:
             parts = split(envelope.content_type, envelope.body, self.ehrs[envelope.ehr].declared_feed())
         except HeadwaterError as fault:  # of the message, or a slip in the sender's own files
-            self._set_aside(envelope, MessageState.QUARANTINED, fault)
+            yield self._set_aside(envelope, MessageState.QUARANTINED, fault)
             return
         if len(parts) == 1:
-            self._take_through(envelope)
+            yield self._take_through(envelope)
             return
-        for part in parts:
-            self._take_part(envelope, part)
+        for part in parts[skip:]:
+            yield self._take_part(envelope, part)
         self._close(envelope, MessageState.FORWARDED)
 
-    def _take_part(self, batch: Envelope, body: bytes) -> None:
+    def _take_part(self, batch: Envelope, body: bytes) -> Outcome:
         part: Accepted = accept_bytes(
-            body, batch.ehr, batch.content_type, archive=self.archive, inbox=self.inbox, now=self.clock()
+            body,
+            batch.ehr,
+            batch.content_type,
+            backfill=batch.backfill,
+            archive=self.archive,
+            inbox=self.inbox,
+            now=self.clock(),
         )
-        if not part.seen_before:
-            self._take_through(part.envelope)
+        return _known(part) if part.seen_before else self._take_through(part.envelope)
 
-    def _take_through(self, envelope: Envelope) -> None:
+    def _take_through(self, envelope: Envelope) -> Outcome:
         try:
             state = self._steps(envelope)
         except Quarantine as quarantine:
-            self._set_aside(envelope, MessageState.QUARANTINED, quarantine)
+            return self._set_aside(envelope, MessageState.QUARANTINED, quarantine)
         except Hold as hold:
-            self._set_aside(envelope, MessageState.HELD, hold)
-        else:
-            self._close(envelope, state)
+            return self._set_aside(envelope, MessageState.HELD, hold)
+        return self._close(envelope, state)
 
     def _steps(self, envelope: Envelope) -> MessageState:
         ehr = self.ehrs[envelope.ehr]
@@ -108,19 +120,18 @@ class Ingest:
             ehr.name,
             lambda: store(matched, converted.event_time, ehr=ehr.name, fhir=self.fhir, inbox=self.inbox),
         )
+        if self.write_queue is not None and not envelope.backfill:
+            self._tell(envelope, matched, stored.resources, self.write_queue)
+        return MessageState.SUPERSEDED if stored.superseded else MessageState.STORED
+
+    def _tell(self, envelope: Envelope, matched: Matched, stored: Sequence[Resource], queue: Queue) -> None:
         self._timed(
             "tell",
-            ehr.name,
+            envelope.ehr,
             lambda: tell(
-                matched,
-                stored.resources,
-                origin_ehr=ehr.name,
-                message_key=envelope.key,
-                ehrs=self.ehrs,
-                queue=self.write_queue,
+                matched, stored, origin_ehr=envelope.ehr, message_key=envelope.key, ehrs=self.ehrs, queue=queue
             ),
         )
-        return MessageState.SUPERSEDED if stored.superseded else MessageState.STORED
 
     def _timed(self, step: str, ehr: str, work: Callable[[], T]) -> T:
         started = time.perf_counter()
@@ -136,15 +147,22 @@ class Ingest:
             milliseconds = (time.perf_counter() - started) * 1000
             self.watch.note(step, outcome, milliseconds=milliseconds, ehr=ehr if ehr in self.ehrs else "_unknown")
 
-    def _set_aside(self, envelope: Envelope, state: MessageState, why: HeadwaterError) -> None:
+    def _set_aside(self, envelope: Envelope, state: MessageState, why: HeadwaterError) -> Outcome:
         self.inbox.close(
             envelope.key, state, at=self.clock().isoformat(), code=why.code, place=why.place, hint=why.hint
         )
         self.watch.note("ingest", state.value, ehr=envelope.ehr, message=envelope.key, code=why.code, place=why.place)
+        return Outcome(envelope.key, state, why.code, why.place)
 
-    def _close(self, envelope: Envelope, state: MessageState) -> None:
+    def _close(self, envelope: Envelope, state: MessageState) -> Outcome:
         self.inbox.close(envelope.key, state, at=self.clock().isoformat())
         self.watch.note("ingest", state.value, ehr=envelope.ehr, message=envelope.key)
+        return Outcome(envelope.key, state)
+
+
+def _known(accepted: Accepted) -> Outcome:
+    record = accepted.record
+    return Outcome(record.key, record.state, record.error_code, record.error_place, seen=True)
 
 
 def _noted(outcome: str) -> MessageState:

@@ -40,6 +40,12 @@ def test_a_new_message_is_noted(inbox: Inbox) -> None:
     assert inbox.get(RECORD.key) == RECORD
 
 
+def test_which_backfill_brought_a_message_is_kept(inbox: Inbox) -> None:
+    inbox.open(replace(RECORD, backfill="north-1"))
+    inbox.close(RECORD.key, MessageState.HELD, at="2026-11-22T10:00:01Z")
+    assert inbox.open(RECORD).backfill == "north-1"
+
+
 def test_a_retry_with_the_same_bytes_is_one_row(inbox: Inbox) -> None:
     inbox.open(RECORD)
     inbox.close(RECORD.key, MessageState.STORED, at="2026-11-22T10:00:01Z")

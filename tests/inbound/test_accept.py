@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 
 import pytest
 
-from headwater.errors import Retry
+from headwater.errors import Quarantine, Retry
 from headwater.inbound.accept import LARGEST_MESSAGE, UNKNOWN_SENDER, Accepted, accept
 from headwater.model import Delivery, MessageState
 from tests.fakes import FakeArchive, FakeClock, FakeInbox
@@ -23,6 +24,10 @@ class Gate:
     def __call__(self, body: str = MESSAGE, **attributes: str) -> Accepted:
         named = {name.replace("_", "-"): value for name, value in attributes.items()}
         delivery = Delivery(body, {"ehr": "north", **named})
+        return accept(delivery, known_ehrs=EHRS, archive=self.archive, inbox=self.inbox, clock=self.clock)
+
+    def backfill(self, location: str, run: str) -> Accepted:
+        delivery = Delivery("-", {"ehr": "north", "content-location": location}, backfill=run)
         return accept(delivery, known_ehrs=EHRS, archive=self.archive, inbox=self.inbox, clock=self.clock)
 
 
@@ -99,3 +104,52 @@ def test_nothing_is_noted_that_is_not_archived(gate: Gate) -> None:
 
 def test_any_text_that_a_queue_can_carry_is_taken(gate: Gate) -> None:
     assert gate("\ud800 lone surrogate").envelope.body
+
+
+def test_a_packed_file_is_the_same_message_as_the_plain_one(gate: Gate) -> None:
+    plain = gate()
+    half = len(MESSAGE) // 2
+    # Two members, one behind the other, and a tape's padding (RFC 1952 chapter 2.2).
+    packed = gzip.compress(MESSAGE[:half].encode()) + gzip.compress(MESSAGE[half:].encode()) + bytes(512)
+    gate.archive.elsewhere["s3://drop/a.hl7.gz"] = packed
+    accepted = gate("-", content_location="s3://drop/a.hl7.gz", content_encoding="GZIP")
+    assert accepted.fault is None
+    assert accepted.envelope.key == plain.envelope.key
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "code"),
+    [
+        (MESSAGE.encode(), "gzip", "accept.not_gzip"),
+        (gzip.compress(MESSAGE.encode())[:-9], "gzip", "accept.not_gzip"),
+        (gzip.compress(bytes(LARGEST_MESSAGE + 1)), "gzip", "accept.too_large"),
+        (MESSAGE.encode(), "br", "accept.encoding_unknown"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_kept_as_it_came(gate: Gate, body: bytes, encoding: str, code: str) -> None:
+    gate.archive.elsewhere["s3://drop/a"] = body
+    accepted = gate("-", content_location="s3://drop/a", content_encoding=encoding)
+    assert accepted.fault is not None
+    assert accepted.fault.code == code
+    assert gate.archive.objects[accepted.envelope.archive_key] == body
+
+
+def test_what_a_backfill_brought_first_stays_history(gate: Gate) -> None:
+    gate.archive.elsewhere["s3://drop/a"] = MESSAGE.encode()
+    first = gate.backfill("s3://drop/a", "epic-1")
+    assert first.record.backfill == first.envelope.backfill == "epic-1"
+    assert gate().envelope.backfill == "epic-1"
+
+
+def test_what_the_feed_has_begun_is_left_to_the_feed(gate: Gate) -> None:
+    gate.archive.elsewhere["s3://drop/a"] = MESSAGE.encode()
+    begun = gate()
+    assert gate.backfill("s3://drop/a", "epic-1").seen_before
+    assert gate.inbox.records[begun.envelope.key].backfill == ""
+    assert not gate().seen_before
+
+
+def test_a_file_of_a_backfill_that_cannot_be_read_is_no_message_yet(gate: Gate) -> None:
+    with pytest.raises(Quarantine, match=r"accept\.pointer_unreadable"):
+        gate.backfill("s3://drop/gone", "epic-1")
+    assert gate.inbox.records == {}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
+from traceback import walk_tb
 from typing import Any
 
 from botocore.exceptions import (
@@ -18,7 +20,7 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 
-from headwater.errors import Retry
+from headwater.errors import HeadwaterError, Retry
 
 # What no status code tells: throttles answered with 400, and collisions that AWS asks to be tried again.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -74,3 +76,16 @@ def calling(code: str) -> Iterator[None]:
         raise Retry(code, place=error.operation_name, hint=f"AWS answered {error_code(error)}") from None
     except _UNREACHABLE as error:
         raise Retry(code, hint=f"AWS was not reached: {type(error).__name__}") from None
+
+
+def described(error: Exception) -> tuple[str, str]:
+    """An error free of values: its code or type, and its place or where in the code it came from."""
+    if isinstance(error, HeadwaterError):
+        return error.code, error.place
+    kind = type(error).__name__
+    if isinstance(error, ClientError):
+        kind = f"{kind} {error_code(error)}"
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames[1:] if "/headwater/" in frame[0]] or frames
+    file, line = ours[-1]
+    return kind, f"{'/'.join(PurePath(file).parts[-2:])}:{line}"

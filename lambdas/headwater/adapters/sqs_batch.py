@@ -5,16 +5,14 @@ queue; all else is done. Errors are noted by code and place only: another's mess
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePath
-from traceback import walk_tb
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headwater.adapters.aws_errors import error_code
-from headwater.errors import HeadwaterError, Retry
+from headwater.adapters.aws_errors import described
+from headwater.errors import Retry
 from headwater.model import Delivery
 from headwater.ports import Watch
 
@@ -48,7 +46,7 @@ def process(
         except Exception as error:  # noqa: BLE001
             if isinstance(error, Retry):
                 waits[_group(record)] = min(_pause(record) if error.after is None else error.after, _LONGEST_WAIT)
-            what, place = _described(error)
+            what, place = described(error)
             outcome = "retried" if isinstance(error, Retry) else "failed"
             watch.note(_STEP, outcome, record=record.message_id, error=what, place=place)
             raise _Reported from None
@@ -85,19 +83,6 @@ def _group(record: SQSRecord) -> str:
     return record.attributes.message_group_id or record.message_id
 
 
-def _described(error: Exception) -> tuple[str, str]:
-    """An error free of values: its code or type, and its place or where in the code it came from."""
-    if isinstance(error, HeadwaterError):
-        return error.code, error.place
-    kind = type(error).__name__
-    if isinstance(error, ClientError):
-        kind = f"{kind} {error_code(error)}"
-    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    ours = [frame for frame in frames[1:] if "/headwater/" in frame[0]] or frames
-    file, line = ours[-1]
-    return kind, f"{'/'.join(PurePath(file).parts[-2:])}:{line}"
-
-
 def _postpone(failed: Iterable[SQSRecord], waits: Mapping[str, int], sqs: Any, watch: Watch) -> None:
     """Set when what failed may come again. A group stays blocked while any of its messages is still invisible, so the
     messages behind the failed one are set too. If this fails, the queue's own visibility timeout holds."""
@@ -112,7 +97,7 @@ def _postpone(failed: Iterable[SQSRecord], waits: Mapping[str, int], sqs: Any, w
             try:
                 sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries[start : start + 10])
             except (ClientError, BotoCoreError) as error:
-                what, place = _described(error)
+                what, place = described(error)
                 watch.note(_STEP, "not_postponed", error=what, place=place)
 
 

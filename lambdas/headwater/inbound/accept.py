@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from headwater.errors import Quarantine
@@ -34,13 +35,18 @@ class Accepted:
 
     @property
     def seen_before(self) -> bool:
-        return self.record.state is not MessageState.ACCEPTED
+        """Also what the feed has begun: it is the feed's to finish, which tells others of it, as no backfill does."""
+        feeds_own = bool(self.envelope.backfill) and not self.record.backfill
+        return self.record.state is not MessageState.ACCEPTED or feeds_own
 
 
 def accept(
     delivery: Delivery, *, known_ehrs: Collection[str], archive: Archive, inbox: Inbox, clock: Clock
 ) -> Accepted:
-    """Archive a delivery and note it in the inbox: one put each, and nothing else."""
+    """Archive a delivery and note it in the inbox: one put each, and nothing else.
+
+    Raises Quarantine('accept.pointer_unreadable') for a file of a backfill that cannot be read.
+    """
     body, fault = _read_body(delivery, archive)
     sender = delivery.attributes.get("ehr", "").strip()
     ehr = sender if sender in known_ehrs else UNKNOWN_SENDER
@@ -51,7 +57,8 @@ def accept(
     if fault is None and len(body) > LARGEST_MESSAGE:
         fault = Quarantine("accept.too_large", place="body", hint=f"send at most {LARGEST_MESSAGE} bytes a message")
     return accept_bytes(
-        body, ehr, content_type, sender_id=delivery.attributes.get("message-id", ""), fault=fault,
+        body, ehr, content_type, sender_id=delivery.attributes.get("message-id", ""),
+        backfill=delivery.backfill, fault=fault,
         archive=archive, inbox=inbox, now=clock(),
     )  # fmt: skip
 
@@ -65,9 +72,13 @@ def accept_bytes(
     inbox: Inbox,
     now: datetime,
     sender_id: str = "",
+    backfill: str = "",
     fault: Quarantine | None = None,
 ) -> Accepted:
-    """Archive and note one message; also each part of a batch, which becomes a message of its own."""
+    """Archive and note one message; also each part of a batch, which becomes a message of its own.
+
+    What a backfill brought first stays history, whoever brings it again.
+    """
     key = message_key(ehr, body)
     envelope = Envelope(
         key=key,
@@ -76,6 +87,7 @@ def accept_bytes(
         body=body,
         archive_key=f"raw/{key}",
         sender_id=sender_id[:128],
+        backfill=backfill,
     )
     archive.put(envelope.archive_key, body, content_type)
     record = MessageRecord(
@@ -87,8 +99,10 @@ def accept_bytes(
         accepted_at=now.isoformat(),
         updated_at=now.isoformat(),
         sender_id=envelope.sender_id,
+        backfill=envelope.backfill,
     )
-    return Accepted(envelope, inbox.open(record), fault)
+    known = inbox.open(record)
+    return Accepted(replace(envelope, backfill=known.backfill) if known.backfill else envelope, known, fault)
 
 
 def message_key(ehr: str, body: bytes) -> str:
@@ -101,8 +115,10 @@ def _read_body(delivery: Delivery, archive: Archive) -> tuple[bytes, Quarantine 
     location = delivery.attributes.get("content-location", "").strip()
     if location:
         try:
-            return archive.fetch(location), None
+            return _unpacked(archive.fetch(location), delivery.attributes.get("content-encoding", ""))
         except Quarantine as unreadable:
+            if delivery.backfill:
+                raise  # the file stays where it is and is no message yet: the next run takes it
             return location.encode(), unreadable
     raw = delivery.body.encode("utf-8", "surrogatepass")
     encoding = delivery.attributes.get("content-transfer-encoding", "").strip().lower()
@@ -115,3 +131,27 @@ def _read_body(delivery: Delivery, archive: Archive) -> tuple[bytes, Quarantine 
         hint = "use base64, or leave the attribute out"
         return raw, Quarantine("accept.encoding_unknown", place="attribute content-transfer-encoding", hint=hint)
     return raw, None
+
+
+def _unpacked(body: bytes, encoding: str) -> tuple[bytes, Quarantine | None]:
+    """What a pointer leads to, unpacked (RFC 9110 chapter 8.4), so that a message is the same one packed or not."""
+    if not (coding := encoding.strip().lower()):
+        return body, None
+    if coding not in ("gzip", "x-gzip"):
+        hint = "use gzip, or leave the attribute out"
+        return body, Quarantine("accept.encoding_unknown", place="attribute content-encoding", hint=hint)
+    message, rest = b"", body
+    while rest:  # gzip files may stand one behind the other (RFC 1952 chapter 2.2)
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            # One byte more than is allowed shows that there is too much; a bomb is never unpacked.
+            message += member.decompress(rest, LARGEST_MESSAGE + 1 - len(message))
+        except zlib.error:
+            return body, Quarantine("accept.not_gzip", place="body", hint="the object is not what gzip wrote")
+        if len(message) > LARGEST_MESSAGE:
+            hint = f"send at most {LARGEST_MESSAGE} bytes a message, unpacked"
+            return body, Quarantine("accept.too_large", place="body", hint=hint)
+        if not member.eof:
+            return body, Quarantine("accept.not_gzip", place="body", hint="the object ends too early: send it whole")
+        rest = member.unused_data.lstrip(b"\0")  # tapes and block devices pad
+    return message, None
