@@ -134,8 +134,11 @@ def _choices(kind: str) -> tuple[frozenset[str], ...]:
 
 def _united(first: Any, second: Any) -> Any:
     if isinstance(first, dict) and isinstance(second, dict):
-        both = {name: _united(value, second[name]) if name in second else value for name, value in first.items()}
-        return both | {name: value for name, value in second.items() if name not in first}
+        both = {**first}
+        for name, value in second.items():
+            if both.setdefault(name, value) != value:
+                both[name] = _united(both[name], value)
+        return both
     if isinstance(first, list) and isinstance(second, list):
         return [*first, *(item for item in second if item not in first)]
     return first

@@ -35,8 +35,8 @@ def content_ids(*first: str) -> Callable[..., str]:
     def made(*parts: object) -> str:
         sha1, said = begun.copy(), ""
         for part in parts:
-            text = "" if part is None else str(part)
-            said = f"{said}{len(text)}:{text}"
+            text = part if part.__class__ is str else "" if part is None else str(part)
+            said += f"{len(text)}:{text}"
         sha1.update(said.encode())
         digest = sha1.hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"

@@ -75,13 +75,14 @@ class CodeMaps(dict[str, "CodeMap"]):
 class CodeMap:
     """One map. `get` gives the target of a line by its system, "" for any, and code."""
 
-    __slots__ = ("_lines", "_name", "_names", "_unmapped", "get")
+    __slots__ = ("_lines", "_name", "_names", "_unmapped", "_wanting", "get")
 
     def __init__(self, name: str, lines: _Lines, names: _Names, unmapped: _Noted) -> None:
         self._name = name
         self._lines = lines
         self._names = names
         self._unmapped = unmapped
+        self._wanting = _OTHERS not in lines
         self.get = lines.get
 
     def find(self, code: str, system: str = "", display: str = "") -> Coding | None:
@@ -104,10 +105,9 @@ class CodeMap:
 
     def want(self, code: str, system: str = "", display: str = "") -> None:
         """Note a code for which nothing was found, unless somebody said on purpose that there is nothing."""
-        lines = self._lines
-        if _OTHERS in lines or system in _STANDARD or system.startswith(_HL7) or not _CODE.fullmatch(code):
+        if not self._wanting or (system and (system in _STANDARD or system.startswith(_HL7))):
             return
-        if (system, code) not in lines and ("", code) not in lines:
+        if (system, code) not in self._lines and ("", code) not in self._lines and _CODE.fullmatch(code):
             self._note(code, system, display)
 
     def _note(self, code: str, system: str, display: str) -> None:
