@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
+from itertools import compress, count
 from typing import Any
 
 from headwater.formats.hl7v2.escapes import unescape
@@ -146,12 +147,10 @@ class Segment(Numbered):
 
     def unread(self) -> list[int]:
         """The numbers of the fields that hold something and were never looked at."""
-        fields, encoding = self.parts, self.parts.encoding
-        return [
-            number
-            for number, raw in enumerate(self.raws)  # what begins with a letter or digit says something
-            if raw and number and number not in fields and (raw[0].isalnum() or _field(raw, encoding))
-        ]
+        raws, encoding = self.raws, self.parts.encoding
+        unread = {*compress(count(), raws)}.difference(self.parts, (0,))
+        # What begins with a letter or digit says something.
+        return [number for number in sorted(unread) if raws[number][0].isalnum() or _field(raws[number], encoding)]
 
     def nulls(self) -> Iterator[int]:
         """The numbers of the fields that say "delete this" (the explicit null)."""
