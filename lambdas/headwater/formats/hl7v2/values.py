@@ -117,6 +117,8 @@ def _period(state: Any, value: Any, end: Any = None) -> dict[str, str] | None:
 
 def _is_before(one: times.Moment, other: times.Moment, zone: tzinfo | None) -> bool:
     known = min(one.known, other.known)
+    if one.known == other.known and one.start.tzinfo is other.start.tzinfo:
+        return one.start < other.start
     if known > 3 and zone:
         return one.aware(zone) < other.aware(zone)
     return one.start.timetuple()[:known] < other.start.timetuple()[:known]
