@@ -14,12 +14,38 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
+from infra.data import DataStack
 from infra.deployment import Deployment
 from infra.function import Function
 
 _READ_ROWS = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 # TransactWriteItems is allowed by the actions of its parts.
 _WRITE_ROWS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem")
+
+
+def ingest_environment(data: DataStack, deployment: Deployment) -> dict[str, str]:
+    """What a function that takes messages in has to find."""
+    return {
+        "HEADWATER_ARCHIVE_BUCKET": data.archive.bucket_name,
+        "HEADWATER_MESSAGES_TABLE": data.messages.table_name,
+        "HEADWATER_PERSONS_TABLE": data.persons.table_name,
+        "HEADWATER_FHIR_ENDPOINT": data.store.attr_datastore_endpoint,
+        "HEADWATER_SALT_SECRET": data.salt.secret_arn,
+        "HEADWATER_EMPI": deployment.empi,
+        "HEADWATER_EMPI_SECRET_PREFIX": deployment.empi_secret_prefix,
+    }
+
+
+def ingests(function: Function, data: DataStack, deployment: Deployment) -> None:
+    """Takes messages in: archive, inbox, persons, store. To tell others of them is not among it."""
+    keeps_objects(function, data.archive)
+    fetches_objects(function, deployment.pointer_buckets)
+    writes_rows(function, data.messages)
+    writes_rows(function, data.persons)
+    indexes_resources(function, data.store)
+    reads_secret(function, data.salt)
+    if deployment.empi:
+        reads_empi_secret(function, deployment)
 
 
 def reads_rows(function: Function, table: dynamodb.Table) -> None:

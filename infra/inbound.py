@@ -1,5 +1,5 @@
 """Feed queue → ingest: everything that an EHR or a producer sends comes in here. Beside it, by the clock, follow: what
-was stored goes along with a record that has changed hands.
+was stored goes along with a record that has changed hands; and the backfill, for what came before there was a feed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra import access
 from infra.assets import Assets
+from infra.backfill import Backfill
 from infra.data import DataStack
 from infra.deployment import Deployment
 from infra.function import Function, Workshop
@@ -62,26 +63,17 @@ class InboundStack(Stack):
             timeout=INGEST_TIMEOUT,
             memory=1024,
             environment={
-                "HEADWATER_ARCHIVE_BUCKET": data.archive.bucket_name,
-                "HEADWATER_MESSAGES_TABLE": data.messages.table_name,
-                "HEADWATER_PERSONS_TABLE": data.persons.table_name,
-                "HEADWATER_FHIR_ENDPOINT": data.store.attr_datastore_endpoint,
+                **access.ingest_environment(data, deployment),
                 "HEADWATER_WRITE_QUEUE_URL": write_queue.queue_url,
-                "HEADWATER_SALT_SECRET": data.salt.secret_arn,
-                "HEADWATER_EMPI": deployment.empi,
-                "HEADWATER_EMPI_SECRET_PREFIX": deployment.empi_secret_prefix,
             },
         )
-        access.keeps_objects(ingest, data.archive)
-        access.fetches_objects(ingest, deployment.pointer_buckets)
-        access.writes_rows(ingest, data.messages)
-        access.writes_rows(ingest, data.persons)
-        access.indexes_resources(ingest, data.store)
-        access.reads_secret(ingest, data.salt)
-        if deployment.empi:
-            access.reads_empi_secret(ingest, deployment)
+        access.ingests(ingest, data, deployment)
         access.sends(ingest, write_queue)
         ingest.reads(self.feed, batch=INGEST_BATCH, concurrency=INGEST_CONCURRENCY)
+        backfill = Backfill(self, deployment=deployment, workshop=workshop, data=data)
+        CfnOutput(
+            self, "BackfillMachineArn", value=backfill.machine.attr_arn, description="What headwater backfill starts"
+        )
         CfnOutput(self, "FeedQueueUrl", value=self.feed.messages.queue_url, description="Where producers send to")
 
     def _follow(self, workshop: Workshop, data: DataStack) -> None:

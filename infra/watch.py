@@ -22,7 +22,7 @@ from infra.deployment import METRICS_NAMESPACE, Deployment
 # The way of a message. Where one waits before a step, its queue stands in the same row.
 STEPS = ("accept", "convert", "match", "store", "tell", "follow", "propose", "review", "send")
 QUEUE_BEFORE = {"accept": "feed", "propose": "write", "send": "send"}
-FUNCTIONS = ("ingest", "follow", "propose", "review", "send", "keys")
+FUNCTIONS = ("ingest", "backfill", "follow", "propose", "review", "send", "keys")
 
 FIVE_MINUTES = Duration.minutes(5)
 HEIGHT = 5

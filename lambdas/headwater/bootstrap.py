@@ -17,6 +17,7 @@ from headwater.model import Delivery, Proposal
 from headwater.settings import Settings
 
 if TYPE_CHECKING:
+    from headwater.inbound.backfill import Backfill
     from headwater.inbound.follow import Follow
     from headwater.inbound.relink import Relink
     from headwater.outbound.policy import WritePolicy
@@ -75,6 +76,10 @@ class App:
     def ingest(self, delivery: Delivery) -> None:
         self._ingest(delivery)
 
+    def backfill(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """One batch of a Distributed Map; gives the batch with what is left of it."""
+        return self._backfill(event, context.get_remaining_time_in_millis)
+
     def propose(self, delivery: Delivery) -> Proposal:
         return self._propose(delivery.body)
 
@@ -99,6 +104,17 @@ class App:
 
     @cached_property
     def _ingest(self) -> Ingest:
+        return self._ingest_telling(self._queue(self.settings.write_queue_url))
+
+    @cached_property
+    def _backfill(self) -> Backfill:
+        from headwater.adapters.aws_errors import described
+        from headwater.inbound.backfill import Backfill
+
+        take = self._ingest_telling(None).outcomes
+        return Backfill(take=take, ehrs=self.ehrs, describe=described, watch=self.watch)
+
+    def _ingest_telling(self, write_queue: Queue | None) -> Ingest:
         from headwater.pipeline import Ingest
 
         return Ingest(
@@ -109,7 +125,7 @@ class App:
             inbox=self.inbox,
             persons=self.persons,
             fhir=self.fhir,
-            write_queue=self._queue(self.settings.write_queue_url),
+            write_queue=write_queue,
             watch=self.watch,
             clock=self.clock,
             empi=self.empi,

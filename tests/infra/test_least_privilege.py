@@ -31,11 +31,14 @@ EVERY_ROLE = {
 }
 LEDGER = READS_ROWS | WRITES_ROWS | OBJECTS
 OUTBOUND = LEDGER | {"sns:Publish"}
+INBOUND = (
+    LEDGER
+    | {"healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"}
+    | {"secretsmanager:GetSecretValue"}
+)
 ALLOWED = {
-    "ingest": LEDGER
-    | CONSUMES
-    | {"sqs:SendMessage", "healthlake:ProcessBundle", "healthlake:UpdateResource", "healthlake:ReadResource"}
-    | {"secretsmanager:GetSecretValue"},
+    "ingest": INBOUND | CONSUMES | {"sqs:SendMessage"},
+    "backfill": INBOUND,
     "follow": READS_ROWS
     | WRITES_ROWS
     | {"dynamodb:DeleteItem", "healthlake:SearchWithGet"}
@@ -106,11 +109,13 @@ def test_no_policy_names_every_resource(cloud):
         assert "*" not in _listed(statement["Resource"])
 
 
-def test_roles_have_no_managed_policy_and_trust_lambda_alone(cloud):
+def test_roles_have_no_managed_policy_and_trust_one_service_each(cloud):
+    trusted = []
     for role in cloud.properties("AWS::IAM::Role"):
         assert "ManagedPolicyArns" not in role
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+        trusted.append(trust["Principal"]["Service"])
+    assert sorted(trusted) == ["lambda.amazonaws.com"] * len(ALLOWED) + ["states.amazonaws.com"]
 
 
 def test_every_function_has_a_role_of_its_own(cloud):
@@ -122,7 +127,7 @@ def test_only_inbound_writes_persons(cloud):
     for handler in ("propose", "review", "send"):
         (table,) = _resources(cloud, handler, "dynamodb:PutItem")
         assert "Proposals" in table
-    for handler in ("ingest", "follow"):
+    for handler in ("ingest", "backfill", "follow"):
         assert any("Persons" in table for table in _resources(cloud, handler, "dynamodb:PutItem"))
 
 

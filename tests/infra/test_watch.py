@@ -56,7 +56,7 @@ def test_the_age_of_the_oldest_message_of_every_queue_has_an_alarm(cloud):
 def test_every_function_has_alarms_for_errors_throttles_and_time(cloud, metric):
     alarms = _alarms(cloud, metric)
     functions = [name for name, _ in cloud.resources("AWS::Lambda::Function")]
-    assert len(functions) == len(alarms) == 7
+    assert len(functions) == len(alarms) == 8
     assert all(any(name in dimension for dimension in alarms) for name in functions)
 
 
