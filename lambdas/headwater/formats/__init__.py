@@ -6,6 +6,9 @@ templates of a message need. They are imported when the first message of their t
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
+
 from headwater.errors import Quarantine
 from headwater.formats.reading import Feed, Format, Reading
 
@@ -34,18 +37,19 @@ def split(content_type: str, body: bytes, feed: Feed) -> list[bytes]:
 
     Raises Quarantine for a batch that is not whole, or cannot be cut.
     """
-    return _format(content_type).split(body, feed) if media_type(content_type) in _MODULES else [body]
+    kind = media_type(content_type)
+    return _format(kind).split(body, feed) if kind in _MODULES else [body]
 
 
 def read(content_type: str, body: bytes, feed: Feed) -> Reading:
     """What one message says, for its template. Raises Quarantine('convert.format_unknown'), or what the format does."""
-    if media_type(content_type) not in _MODULES:
+    kind = media_type(content_type)
+    if kind not in _MODULES:
         raise Quarantine("convert.format_unknown", place="content-type", hint="no format of this name is known")
-    return _format(content_type).read(body, feed)
+    return _format(kind).read(body, feed)
 
 
-def _format(content_type: str) -> Format:
-    from importlib import import_module
-
-    module: Format = import_module(f"headwater.formats.{_MODULES[media_type(content_type)]}")
+@cache
+def _format(kind: str) -> Format:
+    module: Format = import_module(f"headwater.formats.{_MODULES[kind]}")
     return module

@@ -84,8 +84,8 @@ def decode(body: bytes) -> Text:
 
 def _declared(body: bytes) -> str:
     """MSH-18, first repetition, as declared; every character set that needs no mark has the header in ASCII."""
-    header = re.split(rb"[\r\n]", body, maxsplit=1)[0].decode("latin-1")
-    fields = header.split(header[3]) if len(header) > 3 else []
+    header = body.partition(b"\r")[0].partition(b"\n")[0].decode("latin-1")
+    fields = header.split(header[3], 18) if len(header) > 3 else []
     if len(fields) < 18:
         return ""
     repetition = header[5] if len(header) > 5 else "~"

@@ -102,14 +102,16 @@ Part = str | Parts
 class _Fields(dict[int, "Part | None"]):
     """Fields by number, each taken apart when it is first asked for; what is in it was."""
 
-    __slots__ = ("encoding", "raws")
+    __slots__ = ("encoding", "raws", "sent")
 
     raws: list[str]
+    sent: int  # that many
     encoding: Encoding
 
     def __missing__(self, number: int) -> Part | None:
-        raws = self.raws
-        raw = raws[number] if number < len(raws) else ""
+        if number >= self.sent:
+            return None
+        raw = self.raws[number]
         if not raw:
             return None  # and is not kept: few are asked for twice
         if len(raw) >= LARGE:
@@ -135,6 +137,7 @@ class Segment(Numbered):
         self.raws = raws
         self.parts = fields = _Fields()
         fields.raws = raws
+        fields.sent = len(raws)
         fields.encoding = encoding
         if self.id == "MSH":  # the delimiters are not split by what they declare
             fields[1], fields[2] = raws[1:3]
