@@ -73,9 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"headwater: {problem}", file=sys.stderr)
         return 1
+    except FileNotFoundError as problem:
+        print(f"headwater: {problem.filename}: no such file", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # who reads us has enough: `headwater audit show … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nobody writes to it at exit
-        return 1
+        return 0
     except KeyboardInterrupt:
         return 130
 

@@ -130,5 +130,5 @@ def _folders(options: argparse.Namespace) -> Sequence[Path]:
     if options.ehr == _BASE:
         return (base,)
     if not own.is_dir():
-        raise SystemExit(f"headwater: no EHR {options.ehr}: see headwater ehrs list")
+        raise HeadwaterError("ehrs.unknown", place=f"ehrs/{options.ehr}", hint="see headwater ehrs list")
     return own / "codes", base

@@ -81,9 +81,6 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     try:
         return _run(options)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
-        return 0
     except HeadwaterError as error:
         print_error(error)
         return 2 if error.code.startswith("analyst.") or error.code == "ehrs.unknown" else 1
@@ -101,6 +98,8 @@ def _run(options: argparse.Namespace) -> int:
             if options.out
             else _wrong("a folder's messages go to a file: say --out NDJSON")
         )
+    if options.out:
+        return _wrong("--out is for a folder's messages: leave it out, and send the Bundle where you want with >")
     try:
         body = sys.stdin.buffer.read() if options.path == "-" else path.read_bytes()
     except OSError as error:

@@ -45,7 +45,7 @@ def read(content_type: str, body: bytes, feed: Feed) -> Reading:
     """What one message says, for its template. Raises Quarantine('convert.format_unknown'), or what the format does."""
     kind = media_type(content_type)
     if kind not in _MODULES:
-        raise Quarantine("convert.format_unknown", place="content-type", hint="no format of this name is known")
+        raise Quarantine("convert.format_unknown", place="content-type", hint=f"known are {', '.join(_MODULES)}")
     return _format(kind).read(body, feed)
 
 
