@@ -111,7 +111,7 @@ def merge(resources: Sequence[Resource]) -> list[Resource]:
     for resource in resources:
         key = resource["resourceType"], resource.get("id", "")
         first = merged.setdefault(key, resource)
-        if first != resource:  # mostly it is said again in the same words
+        if first is not resource and first != resource:  # mostly it is said once, or again in the same words
             merged[key] = _united(first, _of_the_same_types(resource, first))
     return list(merged.values())
 

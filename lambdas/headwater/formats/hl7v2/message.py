@@ -120,10 +120,10 @@ class Group(Named):
 
 class Message(Group):
     """A whole message: `type`, `trigger` and `structure` as in ORU^R01^ORU_R01 (MSH-9; the trigger of EVN-1 where the
-    header does not say it; the structure is often missing or wrong), `control_id` (MSH-10). `charset_guessed` is True
-    when nobody said what character set its bytes are in."""
+    header does not say it; the structure is often missing or wrong), `control_id` (MSH-10), `sent_at` (MSH-7).
+    `charset_guessed` is True when nobody said what character set its bytes are in."""
 
-    __slots__ = ("charset_guessed", "control_id", "encoding", "header", "structure", "trigger", "type")
+    __slots__ = ("charset_guessed", "control_id", "encoding", "header", "sent_at", "structure", "trigger", "type")
 
     facts = frozenset({"type", "trigger", "structure", "control_id", "charset_guessed", "segments"})
 
@@ -137,18 +137,12 @@ class Message(Group):
         self.trigger = text_of(part(kind, 2)) or self._text("EVN", 1)
         self.structure = text_of(part(kind, 3))
         self.control_id = text_of(part(self.header.part(10), 1))
-
-    @property
-    def sent_at(self) -> datetime | None:
-        """MSH-7."""
-        moment = times.read(self._text("MSH", 7))
-        return moment.aware(self.encoding.zone) if moment else None
+        self.sent_at = self._time("MSH", 7)
 
     @property
     def event_time(self) -> datetime | None:
         """When it happened: EVN-2 (or EVN-6, when that is said), else when the message was made."""
-        recorded = times.read(self._text("EVN", 2))
-        return recorded.aware(self.encoding.zone) if recorded else self.sent_at
+        return self._time("EVN", 2) or self.sent_at
 
     def unread(self) -> tuple[str, ...]:
         """`OBX-17` for each field that some segment fills and no template looked at, each once, in order.
@@ -175,6 +169,11 @@ class Message(Group):
         """`PID-19` for each field that holds the explicit null, each once, in order."""
         found = {f"{segment.id}-{number}": None for segment in self.segments for number in segment.nulls()}
         return tuple(found)
+
+    def _time(self, name: str, field: int) -> datetime | None:
+        said = self._text(name, field)
+        moment = times.read(said) if said else None
+        return moment.aware(self.encoding.zone) if moment else None
 
     def _text(self, name: str, field: int) -> str:
         """The first component of a field of the first segment of that name."""
