@@ -179,7 +179,7 @@ def _repetition(raw: str, encoding: Encoding) -> Part | None:
         return _single(raw, encoding) if plain else _lone(raw, encoding)
     parts: list[Any] = (mark + raw).split(mark)  # the first that was sent is number 1
     if not plain:
-        parts = [_component(one, encoding) if one and not one.isalnum() else one for one in parts]
+        parts = _components(parts, encoding)
     elif " " in raw or not raw.isprintable():  # all other blanks are not printable
         parts = [*map(str.strip, parts)]
     return Parts(raw, parts, encoding) if any(parts) else None
@@ -199,6 +199,10 @@ def _lone(raw: str, encoding: Encoding) -> Part | None:
     if not part or part == encoding.text(raw).rstrip():
         return part or None
     return Parts(raw, ["", part], encoding)
+
+
+def _components(raws: list[str], encoding: Encoding) -> list[Part]:
+    return [_component(raw, encoding) if raw and not raw.isalnum() else raw for raw in raws]
 
 
 def _component(raw: str, encoding: Encoding) -> Part:
