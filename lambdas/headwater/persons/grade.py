@@ -34,7 +34,7 @@ def grade(a: Traits, b: Traits, policy: MatchingPolicy) -> Grade:
 def grade_profiles(a: Profile, b: Profile, policy: MatchingPolicy) -> Grade:
     """The grade of two profiles, for callers that compare one with many."""
     levels = compare(a, b, policy)
-    return _graded(levels, _rule(levels), policy, a.unnamed or b.unnamed, policy.thresholds.same)
+    return _graded(levels, _rule(levels), policy, unnamed=a.unnamed or b.unnamed, linked=False)
 
 
 def grade_person(incoming: Profile, person: Person, policy: MatchingPolicy) -> Grade:
@@ -50,22 +50,21 @@ def grade_linked(incoming: Profile, linked: Sequence[Profile], policy: MatchingP
     """`grade_person` for the profiles of the person's records."""
     if not linked:
         return Grade(Verdict.DIFFERENT, 0.0)
-    pairs = [compare(incoming, one, policy) for one in linked]
-    return grade_compared(pairs, policy, unnamed=incoming.unnamed or True in [one.unnamed for one in linked])
+    pairs, unnamed = [], incoming.unnamed
+    for one in linked:
+        pairs.append(compare(incoming, one, policy))
+        unnamed = unnamed or one.unnamed
+    return grade_compared(pairs, policy, unnamed=unnamed)
 
 
 def grade_compared(pairs: Sequence[Levels], policy: MatchingPolicy, *, unnamed: bool) -> Grade:
     """`grade_linked` for a record that was compared already with every record of the person."""
     rule = next(filter(None, map(_rule, pairs)), "")
-    levels = united(pairs)
-    # Only a namesake born on the same day can be somebody else, and `only_one` sees whether there are namesakes.
-    alone = levels.given == levels.birth_date == levels.family == "equal"
-    same = policy.thresholds.alone if alone else policy.thresholds.link
-    return _graded(levels, rule, policy, unnamed, same)
+    return _graded(united(pairs), rule, policy, unnamed=unnamed, linked=True)
 
 
 @lru_cache(maxsize=1 << 14)
-def _graded(levels: Levels, rule: str, policy: MatchingPolicy, unnamed: bool, same: float) -> Grade:
+def _graded(levels: Levels, rule: str, policy: MatchingPolicy, *, unnamed: bool, linked: bool) -> Grade:
     """The grade that follows from the levels. Levels are few words and no values, so the same ones come again and
     again, and their grade is remembered."""
     vetoes, cautions = _vetoes(levels, unnamed=unnamed), _cautions(levels)
@@ -81,13 +80,23 @@ def _graded(levels: Levels, rule: str, policy: MatchingPolicy, unnamed: bool, sa
         vetoes, cautions = (vetoes, cautions) if scored >= policy.thresholds.despite else ((*vetoes, *cautions), ())
     if vetoes:
         confidence = min(confidence, _NOT_CERTAIN)
-    verdict = Verdict.SAME if confidence >= same and confidence > _NOT_CERTAIN else Verdict.POSSIBLE
+    passes = confidence >= _enough(levels, policy, linked=linked) and confidence > _NOT_CERTAIN
+    verdict = Verdict.SAME if passes else Verdict.POSSIBLE
     if confidence < policy.thresholds.possible:
         verdict = Verdict.DIFFERENT
     said = [f"veto: {veto}" for veto in vetoes] + [f"caution: {caution}" for caution in cautions]
     evidence = (*said, *([f"rule: {rule}"] if rule else []), *words(levels))
     namesake = levels.given == levels.family == "equal" and levels.birth_date in _BORN_APART
     return Grade(verdict, confidence, evidence, namesake)
+
+
+def _enough(levels: Levels, policy: MatchingPolicy, *, linked: bool) -> float:
+    """The confidence from which two are one, or a record is a person's."""
+    if not linked:
+        return policy.thresholds.same
+    # Only a namesake born on the same day can be somebody else, and `only_one` sees whether there are namesakes.
+    alone = levels.given == levels.birth_date == levels.family == "equal"
+    return policy.thresholds.alone if alone else policy.thresholds.link
 
 
 def _by_chance(levels: Levels) -> bool:

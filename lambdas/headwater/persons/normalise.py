@@ -109,6 +109,7 @@ def without_particle(family: str) -> str:
     return family
 
 
+@_remembered
 def generation(suffix: str, family: str = "") -> int:
     """1 for Sr, 2 for Jr or II, 3 for III …; 0 when neither the suffix nor the end of the family name says."""
     if not suffix and family.isalpha():
@@ -127,7 +128,7 @@ def phone(text: str, ignored: Collection[str] = ()) -> str:
         digits = _NO_DIGIT.sub("", _EXTENSION.sub("", text))
     if len(digits) == 11 and digits[0] == "1":
         digits = digits[1:]
-    if len(digits) < 7 or len(set(digits)) == 1 or digits in ignored or digits[-7:] in ignored:
+    if len(digits) < 7 or _one_character(digits) or digits in ignored or digits[-7:] in ignored:
         return ""
     if len(digits) == 10:
         return digits
@@ -151,7 +152,7 @@ def ssn(text: str, ignored: Collection[str] = ()) -> tuple[str, str]:
         digits = _NO_DIGIT.sub("", text)
     if len(digits) == 9:
         never = digits[:3] in ("000", "666") or digits[0] == "9" or digits[3:5] == "00" or digits[5:] == "0000"
-        return ("", "") if never or len(set(digits)) == 1 or digits in ignored else (digits, digits[5:])
+        return ("", "") if never or _one_character(digits) or digits in ignored else (digits, digits[5:])
     masked = _LAST_FOUR.fullmatch(text.strip())
     return ("", masked[1]) if masked and masked[1] != "0000" else ("", "")
 
@@ -159,7 +160,8 @@ def ssn(text: str, ignored: Collection[str] = ()) -> tuple[str, str]:
 def identifier(text: str, ignored: Collection[str] = ()) -> str:
     """Upper case without spaces; empty for placeholders, and for one character repeated ("0000000")."""
     value = (text if text.isalnum() else "".join(text.split())).upper()
-    return "" if value in ignored or (len(value) > 2 and len(set(value)) == 1) or not value.strip("0") else value
+    said = value.strip("0") and value not in ignored and not (len(value) > 2 and _one_character(value))
+    return value if said else ""
 
 
 def birth_date(value: date | None, ignored: Collection[str] = ()) -> date | None:
@@ -171,7 +173,7 @@ def postal_code(text: str) -> str:
     """The first five digits of a ZIP or ZIP+4; other countries' codes in upper case without spaces."""
     code = text if text.isascii() and text.isdigit() else _NO_CODE.sub("", text.upper())
     code = code[:5] if code.isdigit() else code
-    return "" if len(set(code)) <= 1 else code
+    return "" if _one_character(code) else code
 
 
 @_remembered
@@ -187,3 +189,8 @@ def street(lines: tuple[str, ...]) -> tuple[str, str]:
     # Direction and kind are what sources leave out or differ in; they stay when nothing else is the street's name.
     named = [w for w in kept[1:] if w not in _STREET_KINDS and w not in _DIRECTIONS] or kept[1:]
     return (" ".join([*kept[:1], *named]), unit) if len(kept) > 1 else ("", unit)
+
+
+def _one_character(text: str) -> bool:
+    """Whether it is one character again and again, or empty."""
+    return text == text[:1] * len(text)

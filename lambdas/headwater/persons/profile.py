@@ -74,9 +74,9 @@ def _family(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _middle(given: tuple[str, ...]) -> tuple[str, ...]:
-    if len(given) == 2:
-        return normalise.given_words(given[1])
-    return tuple(word for name in given[1:] for word in normalise.given_words(name))
+    if len(given) > 2:
+        return tuple(word for name in given[1:] for word in normalise.given_words(name))
+    return normalise.given_words(given[1]) if len(given) == 2 else ()
 
 
 def _unnamed(given: tuple[str, ...], family: tuple[str, ...], policy: MatchingPolicy) -> bool:

@@ -11,16 +11,18 @@ from functools import cache
 # Jaro-Winkler from which two spellings of a family name may be a slip. For given names it is no use: Jonah and Jonathan
 # are alike by it, Jon and Jonathan less so.
 _ALIKE = 0.90
-_LONG = 8  # letters, from which on a word may have two slips
+_SHORTEST = 4  # letters, from which on a word may have a slip
+_LONG = 8  # from which on it may have two
 
 
 def slip(one: str, other: str) -> bool:
     """Whether two words are one edit apart, two if both are long; words of up to three letters are never a slip."""
-    shorter = min(len(one), len(other))
-    if shorter >= _LONG:
+    if len(one) >= _LONG and len(other) >= _LONG:
         return edits(one, other, 2)
+    if len(one) < _SHORTEST or len(other) < _SHORTEST:
+        return False
     # One edit leaves the first or the last letter as it is, and to look at them costs less than to count edits.
-    return shorter > 3 and (one[0] == other[0] or one[-1] == other[-1]) and edits(one, other, 1)
+    return (one[0] == other[0] or one[-1] == other[-1]) and edits(one, other, 1)
 
 
 def slip_of_any(name: str, others: Iterable[str]) -> bool:
@@ -45,7 +47,7 @@ def edits(one: str, other: str, most: int) -> bool:
 
 def alike(one: str, other: str) -> bool:
     """Whether two family names of more than three letters are spelled alike."""
-    return min(len(one), len(other)) > 3 and _similarity()(one, other, score_cutoff=_ALIKE) >= _ALIKE
+    return min(len(one), len(other)) >= _SHORTEST and _similarity()(one, other, score_cutoff=_ALIKE) >= _ALIKE
 
 
 @cache

@@ -125,12 +125,14 @@ def _source_record(values: dict[str, Any]) -> SourceRecord:
 
 
 def _traits(values: dict[str, Any]) -> Traits:
-    """Traits from JSON, where tuples are lists and dates are text."""
-    born = values.get("birth_date")
-    identifiers = tuple(Identifier(**entry) for entry in values.get("identifiers", ()))
-    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    plain |= {"birth_date": date.fromisoformat(born) if born else None, "identifiers": identifiers}
-    return Traits(**plain)
+    """Traits from JSON, where tuples are lists and dates are text; the values are changed where they lie."""
+    values["identifiers"] = [Identifier(**entry) for entry in values.get("identifiers", ())]
+    for name, value in values.items():
+        if type(value) is list:
+            values[name] = tuple(value)
+    if born := values.get("birth_date"):
+        values["birth_date"] = date.fromisoformat(born)
+    return Traits(**values)
 
 
 def _key(pk: str, sk: str) -> Item:
