@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.persons.policy import WEIGHTS, load_policy
-from local.cli import empi_bench, empi_match, empi_relink, empi_steward
+from local.cli import empi_bench, empi_load, empi_match, empi_relink, empi_steward
 from local.cli.bar import Bar
 from local.cli.empi_bench import EXTRA, one_set
 from local.cli.options import add_mappings
@@ -23,7 +23,7 @@ from local.empi.truth import Known
 def add(commands: Any) -> None:
     group: argparse.ArgumentParser = commands.add_parser(
         "empi",
-        help="who is one person: queue, show, find, link, merge, history …; bench, match, people, train",
+        help="who is one person: queue, show, find, link, merge, history …; match, load, bench, people, train",
         description="The person match. A steward answers held messages; bench and train work on records with known "
         "truth, without a stack.",
     )
@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
     empi_relink.add(actions)
     empi_bench.add(actions)
     empi_match.add(actions)
+    empi_load.add(actions)
     making = actions.add_parser("people", help="write made-up people as a folder that bench and match read")
     making.add_argument("--seed", type=int, required=True, help="another number, other people")
     making.add_argument("--people", type=int, default=20000, help="how many (%(default)s)")

@@ -55,7 +55,7 @@ def add(actions: Any) -> None:
 
 
 def match_(options: argparse.Namespace) -> int:
-    files = sorted(path for path in options.data.glob("*.ndjson") if not path.name.startswith("updates"))
+    files = sources_in(options.data)
     if not files:
         print(f"headwater: no *.ndjson in {options.data}", file=sys.stderr)
         return 2
@@ -71,6 +71,11 @@ def match_(options: argparse.Namespace) -> int:
     return 0
 
 
+def sources_in(folder: Path) -> list[Path]:
+    """The files of a folder that hold records, in the order in which they are matched."""
+    return sorted(path for path in folder.glob("*.ndjson") if not path.name.startswith("updates"))
+
+
 def _batch(options: argparse.Namespace, files: Sequence[Path], work: Path) -> None:
     bar, started = Bar(), time.monotonic()
     with MemoryWatch() as memory:
@@ -80,7 +85,8 @@ def _batch(options: argparse.Namespace, files: Sequence[Path], work: Path) -> No
             if memory.peak > options.memory * 1e9:
                 raise MemoryError(f"stopped at {memory.peak / 1e9:.1f} GB: fewer --processes hold less")
 
-        found = match_all(files, load_policy(options.mappings), work, options.processes, tell)
+        policy = load_policy(options.mappings)
+        found = match_all(files, policy, work, options.processes, tell)
         _write(found, options.out)
     figures = Figures(found, time.monotonic() - started, _cpu(), memory.peak)
     truth = read_truth(options.data, found.ids)
@@ -92,7 +98,7 @@ def _batch(options: argparse.Namespace, files: Sequence[Path], work: Path) -> No
             threads=options.processes, memory=options.memory, minutes=options.minutes, tell=bar,
         )  # fmt: skip
         show_splink(figures.splink)
-    options.out.with_suffix(".json").write_text(json.dumps(summary(figures), indent=2), encoding="utf-8")
+    options.out.with_suffix(".json").write_text(json.dumps(summary(figures, policy), indent=2), encoding="utf-8")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 from headwater.inbound.accept import message_key
 from local.cli.options import add_target, target_of
 from local.feed_message import LARGEST_BODY, envelope
+from local.target import Target
 
 MESSAGE_SUFFIXES = ("", ".hl7", ".er7", ".txt", ".dat", ".xml", ".ccda", ".csv", ".ndjson")
 
@@ -38,17 +39,23 @@ def send(options: argparse.Namespace) -> int:
         print(f"headwater: no file at {options.path}", file=sys.stderr)
         return 2
     target = target_of(options)
-    sqs, url = target.client("sqs"), target.feed_queue_url
     for file in files:
-        body = file.read_bytes()
-        if len(body) > LARGEST_BODY:
-            location = target.leave(body, file.name)
-            message = envelope(b"-", options.ehr, options.content_type, location=location, digest_of=body)
-        else:
-            message = envelope(body, options.ehr, options.content_type)
-        sqs.send_message(QueueUrl=url, MessageGroupId=options.group or options.ehr, **message)
+        body, group = file.read_bytes(), options.group or options.ehr
+        send_message(target, body, options.ehr, options.content_type, group=group, name=file.name)
         print(f"{file}  {message_key(options.ehr, body)}")
     return 0
+
+
+def send_message(
+    target: Target, body: bytes, ehr: str, content_type: str, *, group: str, name: str = "message"
+) -> None:
+    """One message to the feed queue; what is too large for it is left in the archive bucket under its name."""
+    if len(body) > LARGEST_BODY:
+        location = target.leave(body, name)
+        message = envelope(b"-", ehr, content_type, location=location, digest_of=body)
+    else:
+        message = envelope(body, ehr, content_type)
+    target.client("sqs").send_message(QueueUrl=target.feed_queue_url, MessageGroupId=group, **message)
 
 
 def files_of(path: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from headwater.persons.policy import MatchingPolicy
 from local.empi.batch_gate import Matches
 from local.empi.batch_quality import Quality
 from local.empi.figures import upper_bound
@@ -56,10 +57,11 @@ def show_splink(splink: SplinkBatch) -> None:
         print(f"  clusters                     {splink.persons}")
 
 
-def summary(figures: Figures) -> dict[str, Any]:
-    """All figures under their names."""
+def summary(figures: Figures, policy: MatchingPolicy) -> dict[str, Any]:
+    """All figures under their names, and which policy they are of."""
     states = Counter(figures.found.state)
-    told: dict[str, Any] = {"records": len(figures.found.ids), **states, "pairs_compared": figures.found.pairs}
+    told: dict[str, Any] = {"policy": policy.digest, "records": len(figures.found.ids), **states}
+    told |= {"pairs_compared": figures.found.pairs}
     told |= {"seconds": figures.wall, "cpu_seconds": figures.cpu, "peak_bytes": figures.peak}
     for name, part in (("quality", figures.quality), ("splink", figures.splink)):
         if part:

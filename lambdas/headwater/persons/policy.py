@@ -4,11 +4,12 @@ what it weighs, where the thresholds are, which values are to be taken for nothi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,14 @@ class MatchingPolicy:
         because an index grows."""
         return max(1.0, self.population / self.calibrated_on)
 
+    @property
+    def digest(self) -> str:
+        """`<version>:<SHA-256>` of all that grades a pair: two policies with one digest give any two records one grade
+        in a population of one size. The salt is a secret, and the size is an index's own; neither is in it."""
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("salt", "population")}
+        text = json.dumps(told, default=_plain, sort_keys=True)
+        return f"{self.version}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
 
 def load_policy(mappings: Path, *, salt: str = "") -> MatchingPolicy:
     """Read the policy of the mapping asset; raises HeadwaterError('policy.unreadable') naming file and key."""
@@ -148,6 +157,10 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:  # TOML, JSON and Unicode errors are ValueErrors
         raise HeadwaterError("policy.unreadable", place=path.name, hint=str(error)) from None
     return table
+
+
+def _plain(value: Any) -> object:
+    return sorted(value) if isinstance(value, frozenset) else asdict(value)
 
 
 def _numbers(levels: Mapping[str, float]) -> dict[str, float]:

@@ -7,7 +7,7 @@ the same time make one person: the slower one is cancelled and matches again. do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ _THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """What `find` read: the revision of each row by `pk` (0 = not there), and who is in which bucket."""
 
     revisions: Mapping[str, int]
@@ -68,7 +68,7 @@ class DynamoDbPersonIndex:
             full=not linked and bool(full or too_many),
             decision=decision,
             apart=frozenset(record.get("apart", {}).get("SS", ())),
-            seen=_Seen(revisions=_revisions(asked, found), filed=filed, full=frozenset(full)),
+            seen=Seen(revisions=_revisions(asked, found), filed=filed, full=frozenset(full)),
         )
 
     def get(self, person_id: str) -> Person | None:
@@ -79,7 +79,7 @@ class DynamoDbPersonIndex:
         self, person: Person, *, record_key: str, keys: Sequence[str], seen: Candidates, left: Person | None = None
     ) -> None:
         """A transaction of some ten rows; only a PutItem when a linked record is renewed and shares no new key."""
-        note = _noted(seen)
+        note = noted(seen)
         linked = seen.known is not None and seen.known.id == person.id
         writes = [self._put_person(person, seen, note)]
         if not linked or seen.decision is not None:
@@ -101,7 +101,7 @@ class DynamoDbPersonIndex:
         filed = {_pk(key): frozenset(found.get(_pk(key), {}).get("persons", {}).get("SS", ())) for key in buckets}
         full = frozenset(pk for pk in filed if "full" in found.get(pk, {}))
         persons = tuple(rows.person_of(found[_pk(key)]) for key in wanted if _pk(key) in found)
-        return Candidates(persons=persons, seen=_Seen(_revisions(asked, found), filed, full))
+        return Candidates(persons=persons, seen=Seen(_revisions(asked, found), filed, full))
 
     def relink(
         self,
@@ -112,7 +112,7 @@ class DynamoDbPersonIndex:
         seen: Candidates,
     ) -> None:
         """One transaction; a person is filed or taken out of a bucket by writing the bucket as a whole."""
-        note = _noted(seen)
+        note = noted(seen)
         writes = [self._put_person(person, seen, note) for person in persons]
         writes += self._note_events(events)
         writes += [self._link(key, event.person_id, note) for event in events for key in event.gained]
@@ -147,13 +147,13 @@ class DynamoDbPersonIndex:
 
     # ------------------------------------------------------------------------------------------------------- writes
 
-    def _put_person(self, person: Person, seen: Candidates, note: _Seen) -> dict[str, Any]:
+    def _put_person(self, person: Person, seen: Candidates, note: Seen) -> dict[str, Any]:
         """A person that `find` did not give must be new, even if a row of that id was read along: never overwritten."""
         given = {one.id for one in (seen.known, *seen.persons) if one}
         revision = note.revisions[f"person#{person.id}"] if person.id in given else 0
         return {"Put": self._here({"Item": rows.person_row(person, revision + 1)} | _unchanged(revision))}
 
-    def _link(self, record_key: str, person_id: str, note: _Seen) -> dict[str, Any]:
+    def _link(self, record_key: str, person_id: str, note: Seen) -> dict[str, Any]:
         """Point the record to the person; what stewards answered before stays on the row."""
         key = rows.record_key_of(record_key)
         condition = _unchanged(note.revisions[_pk(key)])
@@ -161,7 +161,7 @@ class DynamoDbPersonIndex:
         update = {"Key": key, "UpdateExpression": "SET person = :p, record_key = :k ADD rev :one REMOVE decision"}
         return {"Update": self._here(condition | update | _values(condition, values))}
 
-    def _file(self, person_id: str, keys: Iterable[str], note: _Seen, *, recheck: bool) -> list[dict[str, Any]]:
+    def _file(self, person_id: str, keys: Iterable[str], note: Seen, *, recheck: bool) -> list[dict[str, Any]]:
         """Put the person into the buckets that miss it. With `recheck` the others must still be as they were read:
         else a rival might have been filed there since."""
         writes = []
@@ -182,17 +182,20 @@ class DynamoDbPersonIndex:
                 writes.append({"ConditionCheck": self._here({"Key": key} | condition)})
         return writes
 
-    def _refile(self, keys: Mapping[str, Collection[str]], note: _Seen) -> list[dict[str, Any]]:
+    def _refile(self, keys: Mapping[str, Collection[str]], note: Seen) -> list[dict[str, Any]]:
         """The buckets that change. One that is over-full stays as it is: it stands for nobody."""
         writes = []
         named = {person: {_pk(rows.bucket_key(key)) for key in own} for person, own in keys.items()}
         for pk, before in note.filed.items():
             after = (before - named.keys()) | {person for person, own in named.items() if pk in own}
             if pk not in note.full and after != before:
-                revision = note.revisions[pk]
-                row = rows.bucket_row(pk, after, revision + 1, full=len(after) > self._bucket_limit)
-                writes.append({"Put": self._here({"Item": row} | _unchanged(revision))})
+                writes.append(self._put_bucket(pk, after, note))
         return writes
+
+    def _put_bucket(self, pk: str, persons: Set[str], note: Seen) -> dict[str, Any]:
+        revision = note.revisions[pk]
+        row = rows.bucket_row(pk, persons, revision + 1, full=len(persons) > self._bucket_limit)
+        return {"Put": self._here({"Item": row} | _unchanged(revision))}
 
     def _note_events(self, events: Iterable[LinkEvent]) -> list[dict[str, Any]]:
         """Lines of the histories, and a note of what has to follow in the FHIR store (`moves.py` reads it)."""
@@ -248,8 +251,8 @@ class DynamoDbPersonIndex:
             yield from (item for page in pages for item in page["Items"])
 
 
-def _noted(seen: Candidates) -> _Seen:
-    if not isinstance(seen.seen, _Seen):
+def noted(seen: Candidates) -> Seen:
+    if not isinstance(seen.seen, Seen):
         raise TypeError("a write takes the Candidates that this index gave")
     return seen.seen
 
