@@ -112,6 +112,7 @@ def test_own_delimiters_are_used() -> None:
     [
         ("a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f", "a|b^c&d~e\\f"),
         ("one\\.br\\two\\.sp2\\three", "one\ntwo\n\nthree"),
+        ("one\\.sp500000000\\two", "one\\.sp500000000\\two"),
         ("\\H\\bold\\N\\\\.in+4\\ plain", "bold plain"),
         ("\\X414243\\\\X0D0A\\D", "ABC\nD"),
         ("C:\\temp\\file.txt", "C:\\temp\\file.txt"),

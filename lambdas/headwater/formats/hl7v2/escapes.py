@@ -14,8 +14,10 @@ _BREAKS = (".br", ".sp", ".ce")
 @lru_cache(maxsize=16)
 def _pattern(escape: str) -> re.Pattern[str]:
     mark = re.escape(escape)
-    # Only a known sequence is one. `C:\Temp\notes` has backslashes too, and no sequence.
-    return re.compile(f"{mark}([FSTREHN]|X(?:[0-9A-Fa-f]{{2}})+|\\.(?:br|sp|ce|in|ti|sk|fi|nf)[+-]?\\d*){mark}")
+    # Only a known sequence is one. `C:\Temp\notes` has backslashes too, and no sequence. Nobody skips a
+    # hundred lines, but a few characters that skip 500000000 would fill the memory.
+    form = r"\.(?:sp[+-]?\d{0,2}|(?:br|ce|in|ti|sk|fi|nf)[+-]?\d*)"
+    return re.compile(f"{mark}([FSTREHN]|X(?:[0-9A-Fa-f]{{2}})+|{form}){mark}", re.ASCII)
 
 
 def unescape(
