@@ -8,14 +8,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from rich.console import Console
-from rich.table import Table
-
 from headwater.adapters.audit.balp import audit_event, provenance
 from headwater.adapters.audit.s3 import S3AuditLog
 from headwater.bootstrap import App
 from headwater.model import Proposal, ProposalState
 from local.cli.options import add_target, target_of
+from local.cli.printing import print_tables, table_of
 
 Entries = Sequence[Mapping[str, object]]
 
@@ -115,12 +113,13 @@ def _all(app: App) -> Iterator[Proposal]:
 
 
 def _print(row: Proposal, entries: Entries) -> None:
-    table = Table("when", "who", "what", "", title=f"{row.intent[:12]}  {row.ehr} {row.patient_ref}  {row.purpose}")
+    title = f"{row.intent[:12]}  {row.ehr} {row.patient_ref}  {row.purpose}"
+    table = table_of("when", "who", "what", "", title=title)
     shown = {"event", "at", "who", "seq", "previous", "hash", "payload"}
     for entry in entries:
         facts = " ".join(f"{name}={value}" for name, value in entry.items() if name not in shown and value)
         table.add_row(str(entry["at"])[:23], str(entry.get("who", "")), str(entry["event"]), facts)
-    Console().print(table)
+    print_tables(table)
 
 
 def _print_fhir(row: Proposal, entries: Entries) -> None:

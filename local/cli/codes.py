@@ -9,15 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-
 from headwater.errors import HeadwaterError
 from headwater.formats.codes import COLUMNS, CodeMaps
 from headwater.model import Wanted
 from local.analyst.code_maps import Lines, from_concept_map, from_csv, write
 from local.cli.options import add_mappings, add_target, target_of
-from local.cli.printing import print_error
+from local.cli.printing import print_error, print_tables, table_of
 
 _BASE = "base"
 
@@ -59,8 +56,8 @@ def wanted(options: argparse.Namespace) -> int:
     if options.csv:
         _as_map(found, sys.stdout)
         return 0
-    table = Table("ehr", "map", "code", "display", "system", "times", "since", "for example", expand=True,
-                  title=f"{len(found)} codes wait for a mapping")  # fmt: skip
+    heads = ("ehr", "map", "code", "display", "system", "times", "since", "for example")
+    table = table_of(*heads, whole=("map", "code", "times"), title=f"{len(found)} codes wait for a mapping")
     for one in found:
         code = one.unmapped
         told = (
@@ -70,11 +67,11 @@ def wanted(options: argparse.Namespace) -> int:
             code.display,
             code.system,
             str(one.count),
-            one.first_seen[:19],
+            one.first_seen[:16],
             one.example,
         )
         table.add_row(*told)
-    Console().print(table)
+    print_tables(table)
     return 0
 
 
@@ -88,12 +85,12 @@ def _as_map(found: Iterable[Wanted], out: TextIO) -> None:
 
 
 def list_(options: argparse.Namespace) -> int:
-    table = Table("map", "lines", "file", expand=True)
+    table = table_of("map", "lines", "file")
     for folder in _folders(options):
         for file in sorted((*folder.glob("*.csv"), *folder.glob("*.sqlite"))):
             lines = len(Lines.of(file))
             table.add_row(file.stem, f"{lines:,}", file.relative_to(options.mappings).as_posix())
-    Console().print(table)
+    print_tables(table)
     return 0
 
 

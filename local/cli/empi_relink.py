@@ -14,14 +14,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from headwater.inbound.relink import Relink
 from headwater.model import Person
 from headwater.persons.links import Signed
 from local.cli.options import add_target, target_of
+from local.cli.printing import print_tables, table_of
 
 _BETWEEN_RUNS = 15.0  # seconds
 
@@ -78,16 +77,17 @@ def history(options: argparse.Namespace) -> int:
         print(f"headwater: no person {options.person}: see headwater empi find", file=sys.stderr)
         return 2
     replaced = f", replaced by {person.replaced_by}" if person.replaced_by else ""
-    records = Table("", "record", "ehr", "as of", title=f"{person.id}, version {person.version}{replaced}", expand=True)
+    title = f"{person.id}, version {person.version}{replaced}"
+    records = table_of("", "record", "ehr", "as of", whole=("", "ehr", "as of"), title=title)
     for number, record in enumerate(person.records, 1):
         retired = " (retired)" if record.retired else ""
         records.add_row(str(number), escape(record.key) + retired, record.ehr, record.event_time.isoformat()[:19])
-    changes = Table("version", "change", "records", "with", "when", "by", "why", expand=True)
+    changes = table_of("version", "change", "records", "with", "when", "by", "why")
     for event in persons.history(person.id):
         moved = [f"+ {key}" for key in event.gained] + [f"- {key}" for key in event.lost]
         told = (str(event.version), event.change, escape("\n".join(moved)), event.other, event.at[:19], event.by)
         changes.add_row(*told, escape(event.reason))
-    Console().print(records, changes)
+    print_tables(records, changes)
     return 0
 
 

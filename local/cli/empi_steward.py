@@ -13,9 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from headwater.inbound.convert import convert
 from headwater.inbound.match import person_id_of, record_of
@@ -25,6 +23,7 @@ from headwater.persons.grade import grade_person
 from headwater.persons.profile import profile_of
 from headwater.persons.steward import keep_apart, link
 from local.cli.options import add_target, target_of
+from local.cli.printing import print_tables, table_of
 from local.cli.quarantine import again
 from local.target import Target
 
@@ -71,11 +70,12 @@ def add(actions: Any) -> None:
 
 def queue(options: argparse.Namespace) -> int:
     held = _held(target_of(options), options.limit)
-    table = Table("message", "ehr", "why", "evidence", "since", title=f"{len(held)} wait for a steward", expand=True)
+    title = f"{len(held)} wait for a steward"
+    table = table_of("message", "why", "evidence", "since", whole=("message",), title=title)
     for record in held:
         key = record.key[: len(record.ehr) + 13]
-        table.add_row(key, record.ehr, record.error_code, escape(record.error_hint), record.updated_at[:19])
-    Console().print(table)
+        table.add_row(key, record.error_code, escape(record.error_hint), record.updated_at[:16])
+    print_tables(table)
     return 0
 
 
@@ -182,7 +182,8 @@ def _candidates(target: Target, record: SourceRecord) -> list[_Shown]:
 
 
 def _show_persons(incoming: Traits | None, persons: Iterable[_Shown], *, title: str) -> None:
-    table = Table("whose", "name", "born", "sex", "address", "phone, e-mail", "ids", title=escape(title), expand=True)
+    heads = ("whose", "name", "born", "sex", "address", "phone, e-mail", "ids")
+    table = table_of(*heads, whole=("whose",), title=escape(title))
     if incoming:
         table.add_row("[bold]the message", *_cells(incoming), end_section=True)
     for person, grade, records in persons:
@@ -191,7 +192,7 @@ def _show_persons(incoming: Traits | None, persons: Iterable[_Shown], *, title: 
         if grade:
             said = "; ".join(grade.evidence)
             table.add_row(f"[dim]{grade.confidence:.4f}[/]", f"[dim]{escape(said)}[/]", end_section=True)
-    Console().print(table)
+    print_tables(table)
 
 
 def _cells(traits: Traits) -> list[str]:

@@ -7,12 +7,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from headwater.inbound.accept import UNKNOWN_SENDER
 from headwater.model import MessageRecord, MessageState
 from local.cli.options import add_target, target_of
+from local.cli.printing import print_tables, table_of
 from local.feed_message import envelope
 from local.target import Target
 
@@ -46,17 +44,17 @@ def add(commands: Any) -> None:
 def list_(options: argparse.Namespace) -> int:
     target = target_of(options)
     records = [record for state in _SET_ASIDE for record in target.app.inbox.list(state, limit=options.limit)]
-    table = Table("message", "state", "ehr", "why", "where", "since", title=f"{len(records)} set aside", expand=True)
+    title = f"{len(records)} set aside"
+    table = table_of("message", "state", "why", "where", "since", whole=("message", "state"), title=title)
     for record in records:
         table.add_row(
             record.key[: len(record.ehr) + 13],
             record.state.value,
-            record.ehr,
             f"{record.error_code}\n[dim]{record.error_hint}[/]",
             record.error_place,
-            record.updated_at[:19],
+            record.updated_at[:16],
         )
-    Console().print(table)
+    print_tables(table)
     return 0
 
 

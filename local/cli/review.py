@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from headwater.model import ProposalState
 from local.cli.options import add_target, target_of
+from local.cli.printing import print_tables, table_of
 
 _MOST_LISTED = 100  # of one state by the API, the oldest
 
@@ -55,17 +55,19 @@ def add(commands: Any) -> None:
 
 def list_(options: argparse.Namespace) -> int:
     proposals = _call(options, "GET", f"/proposals?state={options.state.upper()}")["proposals"]
-    table = Table("intent", "to", "what", "patient there", "identity", "from", "since", expand=True)
     which = "the oldest " if len(proposals) == _MOST_LISTED else ""
-    table.title = f"{which}{len(proposals)} {options.state.upper()}"
+    title = f"{which}{len(proposals)} {options.state.upper()}"
+    table = table_of(
+        "intent", "to", "what", "patient there", "identity", "from", "since", whole=("intent",), title=title
+    )
     for one in proposals:
         said = [*one["flags"], *filter(None, [one["reason"]])]
         why = f"\n[dim]{' '.join(said)}[/]" if said else ""
         origin = f"{one['origin']['ehr']}\n[dim]{one['origin']['reference']}[/]"
         sure = f"{one['identity']['confidence']:.4f}"
         table.add_row(one["intent"][:12], one["ehr"], one["purpose"] + why, one["patient"], sure, origin,
-                      one["created_at"][:19])  # fmt: skip
-    Console().print(table)
+                      one["created_at"][:16])  # fmt: skip
+    print_tables(table)
     return 0
 
 

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from headwater.model import MessageState, ProposalState
 from local.cli.options import add_target, target_of
+from local.cli.printing import print_tables, table_of
 from local.latency import alarms, figures, percentile, samples
 from local.stack import Stack
 from local.target import DATA, Target
@@ -57,18 +57,19 @@ def _print_latency(logs: Path) -> None:
     if not found:
         return
     ringing = {alarm.ehr for alarm in alarms(found, until=now) if alarm.cleared is None}
-    table = Table("EHR", "operation", "requests", "p50 ms", "p95 ms", "p99 ms", "unanswered", "alarm")
-    table.title = "The last hour, as the client's clock saw it; unanswered requests count at their deadline"
+    heads = ("EHR", "operation", "requests", "p50 ms", "p95 ms", "p99 ms", "unanswered", "alarm")
+    title = "The last hour, as the client's clock saw it; unanswered requests count at their deadline"
+    table = table_of(*heads, title=title)
     for (ehr, operation), ones in figures(found).items():
         took = [one.milliseconds for one in ones]
         shown = [f"{percentile(took, percent):.0f}" for percent in (50, 95, 99)]
         unanswered = str(sum(one.unanswered for one in ones))
         table.add_row(ehr, operation, str(len(ones)), *shown, unanswered, "[red]SLOW[/]" if ehr in ringing else "")
-    Console().print(table)
+    print_tables(table)
 
 
 def _print_status(target: Target) -> None:
-    table = Table(show_header=False, min_width=60)
+    table = Table("", Column(overflow="fold"), show_header=False, min_width=60)
     table.add_row("feed queue", target.feed_queue_url)
     table.add_row("review API", target.review_url)
     if target.running:
@@ -81,6 +82,6 @@ def _print_status(target: Target) -> None:
         count = len(target.app.proposals.list(proposal_state, limit=10_000))
         if count:
             table.add_row(f"write-backs {proposal_state.value}", str(count))
-    Console().print(table)
+    print_tables(table)
     if target.running:
         _print_latency(target.running.data / "logs")

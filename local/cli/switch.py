@@ -8,11 +8,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from headwater.model import ProposalState, Switch
 from local.cli.options import add_target, target_of
+from local.cli.printing import print_tables, table_of
 from local.target import Target
 
 
@@ -61,10 +59,10 @@ def scope_of(options: argparse.Namespace) -> str:
 
 def list_(options: argparse.Namespace) -> int:
     switches = target_of(options).app.brakes.switches()
-    table = Table("scope", "by", "why", "since", title=f"{len(switches)} off", expand=True)
+    table = table_of("scope", "by", "why", "since", whole=("scope",), title=f"{len(switches)} off")
     for switch in switches:
         table.add_row(switch.scope, switch.by, switch.why, switch.at[:19])
-    Console().print(table)
+    print_tables(table)
     return 0
 
 
