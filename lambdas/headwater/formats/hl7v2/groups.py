@@ -40,8 +40,8 @@ def _results(value: Any) -> Sequence[Group]:
     in common."""
     results: list[Result] = []
     seen: dict[tuple[str, ...], int] = {}
-    for group in _group(value).groups("OBX"):
-        obx, own = group.segments[0], _own(group.segments)
+    for members in _group(value).cut("OBX"):
+        obx, own = members[0], _own(members)
         key = whole_text(obx.part(3)), text_of(obx.part(4))
         if results and results[-1].key == key and _is_line(obx) and _is_line(results[-1].segments[0]):
             results[-1] = Result([*results[-1].segments, *own], key, results[-1].occurrence)

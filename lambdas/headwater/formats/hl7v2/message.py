@@ -79,12 +79,16 @@ class Group(Named):
         return named
 
     def groups(self, *starters: str) -> list[Group]:
-        """Cut before each starter; what is before the first one is left out.
+        """What `cut` gives, as groups."""
+        return [Group(members) for members in self.cut(*starters)]
+
+    def cut(self, *starters: str) -> list[list[Segment]]:
+        """The segments, cut before each starter; what is before the first one is left out.
 
         Starters are in the order in which they begin a group: for ('ORC', 'OBR') an OBR right after its ORC continues
         the group, and one without an ORC begins its own, so that an ORU with and without ORC read alike.
         """
-        groups: list[Group] = []
+        groups: list[list[Segment]] = []
         members: list[Segment] = []
         reached = len(starters)
         for segment in self.segments:
@@ -92,7 +96,7 @@ class Group(Named):
                 rank = starters.index(segment.id)
                 if rank <= reached:
                     members = []
-                    groups.append(Group(members))
+                    groups.append(members)
                 reached = rank
             members.append(segment)
         return groups
