@@ -36,12 +36,14 @@ class Problem(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """`environment` is what all functions have together; `review_url` and `tokens` open the review API."""
+    """`environment` is what all functions have together; `review_url` and `tokens` open the review API;
+    `backfill_machine` is an ARN."""
 
     environment: Mapping[str, str]
     feed_queue_url: str
     review_url: str
     running: Running | None = None
+    backfill_machine: str = ""
 
     @classmethod
     def local(cls, data: Path) -> Target:
@@ -51,7 +53,8 @@ class Target:
         # headwater's adapters make their clients as they do in Lambda: from the process's environment.
         os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
         clients.forget()
-        return cls(environment, running.outputs("headwater-inbound")["FeedQueueUrl"], running.api, running)
+        inbound = running.outputs("headwater-inbound")
+        return cls(environment, inbound["FeedQueueUrl"], running.api, running, inbound["BackfillMachineArn"])
 
     @classmethod
     def deployed(cls, prefix: str) -> Target:
@@ -73,7 +76,8 @@ class Target:
             }
         except (BotoCoreError, ClientError) as error:
             raise NotRunning(f"no stacks with the prefix {prefix} were found: {error}") from error
-        return cls(environment, outputs["FeedQueueUrl"], outputs["ReviewApiUrl"].rstrip("/"))
+        machine = outputs.get("BackfillMachineArn", "")
+        return cls(environment, outputs["FeedQueueUrl"], outputs["ReviewApiUrl"].rstrip("/"), backfill_machine=machine)
 
     @cached_property
     def app(self) -> App:

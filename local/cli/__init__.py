@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from headwater.errors import HeadwaterError
 from local.cli import (
     audit,
+    backfill,
     codes,
     convert,
     coverage,
@@ -34,7 +35,7 @@ from local.stack import StackError
 from local.target import NotRunning, Problem
 
 GROUPS = (
-    *(run, stack, send, quarantine, review, switch, audit, drill),
+    *(run, stack, send, backfill, quarantine, review, switch, audit, drill),
     *(empi, ehrs, convert, try_out, lint, codes, coverage, templates),
 )
 EPILOG = """\

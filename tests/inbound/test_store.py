@@ -53,6 +53,22 @@ def test_results_of_an_older_report_are_left_out_and_no_others() -> None:
     assert stored.resources == (OTHER,)
 
 
+def test_an_old_message_does_not_take_back_what_is_known_of_an_allergy() -> None:
+    room = Room()
+    allergy: Resource = {"resourceType": "AllergyIntolerance", "id": "a1", "criticality": "high"}
+    room(NOON, PATIENT, allergy)
+    stored = room(NOON - timedelta(days=900), PATIENT, encounter("finished"), {**allergy, "criticality": "low"})
+    assert room.fhir.resources["AllergyIntolerance/a1"]["criticality"] == "high"
+    assert room.fhir.resources["Encounter/e1"]["status"] == "finished"
+    assert stored.superseded == ()  # the visit is news, and the message as well
+
+
+def test_what_names_a_visit_goes_by_the_visit_and_costs_no_row_of_its_own() -> None:
+    room = Room()
+    room(NOON, PATIENT, encounter("finished"), CONDITION)
+    assert list(room.inbox.threads) == ["north|Encounter/e1"]
+
+
 def test_the_same_news_again_is_written_again() -> None:
     room = Room()
     room(NOON, encounter("finished"))

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from cfnlint.api import ManualArgs, lint
+from moto.stepfunctions.parser.asl.parse.asl_parser import ASLParserException
 from moto.stepfunctions.parser.asl.static_analyser.static_analyser import StaticAnalyser
 
 from headwater.inbound import backfill as step
@@ -81,6 +82,9 @@ def test_the_definition_is_amazon_states_language_to_moto():
     known = _literal()
     del known["States"]["Waves"]["ItemProcessor"]["States"]["Files"]["ItemBatcher"]
     StaticAnalyser().analyse(json.dumps(known))
+    known["States"]["Waves"]["ItemSelecter"] = known["States"]["Waves"].pop("ItemSelector")
+    with pytest.raises(ASLParserException):
+        StaticAnalyser().analyse(json.dumps(known))
 
 
 def test_the_function_has_no_way_to_tell_anybody(cloud):

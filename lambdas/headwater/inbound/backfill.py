@@ -155,7 +155,7 @@ class Backfill:
         """Whether it is done; False when the time is up."""
         if file.endswith("/"):  # what consoles make for an empty folder
             return True
-        delivery = _delivery(file, batch.event["BatchInput"])
+        delivery = delivery_of(file, batch.event["BatchInput"])
         for tries_left in reversed(range(AT_ONCE)):
             try:
                 for outcome in self.take(delivery, skip=batch.part):
@@ -180,7 +180,7 @@ def _pause(batch: _Batch, retry: Retry) -> int:
     return int(min(FIRST_PAUSE * 3 ** (batch.tries - 1), LONGEST_PAUSE)) if retry.after is None else retry.after
 
 
-def _delivery(file: str, what: Mapping[str, Any]) -> Delivery:
+def delivery_of(file: str, what: Mapping[str, Any]) -> Delivery:
     """The file as a producer would point to it (docs/producers.md)."""
     attributes = {
         "ehr": what["ehr"],

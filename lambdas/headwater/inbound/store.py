@@ -1,8 +1,9 @@
 """store: the fourth step. One person's resources go into the FHIR store, whole or not at all, and never backwards.
 
-Feeds arrive out of order after a hold or a replay. Encounters and reports are threads: news of an older event than the
-store already has is left out, with what hangs on it, so that an old A01 does not reopen a discharged visit. And what
-newer news does not speak of stays: a transfer without diagnoses does not take away those of the admission.
+Feeds arrive out of order after a hold or a replay, and history comes last of all. Encounters and reports are threads:
+news of an older event than the store already has is left out, with what hangs on it, so that an old A01 does not reopen
+a discharged visit; and so is an allergy, a problem, an order that belongs to no visit. What newer news does not speak
+of stays: a transfer without diagnoses does not take away those of the admission.
 """
 
 from __future__ import annotations
@@ -17,11 +18,18 @@ from headwater.model import Matched, Resource, Thread
 from headwater.ports import FhirStore, Inbox
 
 _THREADS = ("Encounter", "DiagnosticReport")
+# What is true of a patient whatever the visit. Where it names a visit, that one's thread keeps it from going backwards;
+# else it has its own. Observations are left out: of a report they hang on it, and others are what was measured then.
+_STANDING = (
+    *("AllergyIntolerance", "Appointment", "CarePlan", "Condition", "Coverage", "DocumentReference", "Goal"),
+    *("Immunization", "MedicationRequest", "MedicationStatement", "Procedure", "ServiceRequest"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is in the store now: the resources, their versioned references, and what was too old."""
+    """What is in the store now: the resources, their versioned references, and the visits and reports that were too
+    old."""
 
     resources: tuple[Resource, ...]
     references: tuple[str, ...]
@@ -32,7 +40,7 @@ def store(matched: Matched, event_time: datetime, *, ehr: str, fhir: FhirStore, 
     """Write what is not superseded; `event_time` is when the sender says it happened."""
     threads: dict[str, Thread | None] = {}
     for resource in matched.resources:
-        if resource["resourceType"] in _THREADS:
+        if resource["resourceType"] in _THREADS or _stands_alone(resource):
             name, told = reference_of(resource), members_of(resource, matched.said.get(resource["resourceType"], {}))
             threads[name] = inbox.advance(f"{ehr}|{name}", event_time, told)
     stale = {name for name, thread in threads.items() if thread is None}
@@ -42,11 +50,15 @@ def store(matched: Matched, event_time: datetime, *, ehr: str, fhir: FhirStore, 
         if not _hangs_on(resource, stale, matched.resources)
     )
     references = tuple(fhir.transact([_tagged(resource, matched.sources) for resource in current]))
-    return Stored(current, references, tuple(sorted(stale)))
+    return Stored(current, references, tuple(sorted(name for name in stale if name.startswith(_THREADS))))
 
 
 def reference_of(resource: Resource) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
+
+
+def _stands_alone(resource: Resource) -> bool:
+    return resource["resourceType"] in _STANDING and not (resource.get("encounter") or resource.get("context"))
 
 
 def _completed(
