@@ -271,6 +271,8 @@ SAID = st.sampled_from(
         "\"l\": [{% render 'N' for p.1 as x, word: 'w' %}{% render 'N', x: p.2 %}{% render 'N', x: z, word: z %}],",
         "\"n\": {% render 'M', x: p.3, word: 'w' %},",
         "{% render 'O', x: p.2.1 %}",
+        "{% include 'I' %}",
+        '"v": "{{ w }}",',
         '"i": ["{{ p.41 }}", "{{ p.42.2 }}", "{{ p.42.40 }}", "{{ p.99 }}"], "j": "{{ x.41 }}{{ x.2.41 }}",',
     ]
 )
@@ -309,6 +311,9 @@ def test_both_ways_agree_on_the_parts_of_a_message(tmp_path: Path, body: str, fi
     )
     (tmp_path / "M.liquid").write_text(
         '{ "k": "{{ word }}", "t": {% if x == \'M\' %}"m"{% else %}"{{ x.2 }}"{% endif %} }'
+    )
+    (tmp_path / "I.liquid").write_text(
+        '{% assign z = p.4 | hl7_date %}{% assign w = \'W/\' | append: z %}"w": "{{ w }}",'
     )
     (tmp_path / "O.liquid").write_text('{% if x %}"o": ["{{ x }}"],{% endif %}')
     row = "|".join(["ZZZ", *fields, *[""] * 36, *fields])

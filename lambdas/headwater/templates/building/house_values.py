@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 from headwater.model import LISTED, NUMBERS
 from headwater.templates import nodes, runtime
+from headwater.templates.building.kinds import kinds_of
 from headwater.templates.building.resources import Resources
 from headwater.templates.building.source import (
     ANY,
@@ -41,6 +42,12 @@ _COMPARE = {
 class HouseValues(FilterCalls, Resources):
     def kind(self, source: str) -> str:
         return kind_of(source)
+
+    def assigned_kind(self, name: str) -> str:
+        unit = self.unit
+        if not unit.kinds:
+            unit.kinds = kinds_of(unit.assigned, unit.never_bound(), self.known)
+        return ANY if unit.alone(self.template.name) else unit.kinds.get(name, ANY)
 
     def member(self, source: str, part: str | int) -> str:
         return f"member({source}, {part!r})"
@@ -131,6 +138,8 @@ class HouseValues(FilterCalls, Resources):
         return (local, source) if local else ("_", f"(_ := {source})")
 
     def call(self, call: nodes.Call, value: str) -> str:
+        if call.name == "append" and isinstance(value, Const) and kind_of(value) == WORD:
+            return self._appended(value, call)
         if call.name == "default" and len(call.arguments) == 1 and not call.named:
             return self._default(call, value)
         known = self.declared(call)
@@ -148,6 +157,12 @@ class HouseValues(FilterCalls, Resources):
         made = super().call(call, local)
         self._live = before  # arguments are worked out only for what is not nil
         return f"(None if {value if local_of(value) else f'({local} := {value})'} is None else {made})"
+
+    def _appended(self, value: str, call: nodes.Call) -> str:
+        known, tail = self.declared(call), self.value(call.arguments[0])
+        if kind_of(tail) != WORD:
+            return self.applied(known, value, [tail])
+        return Word(f"({value} + {tail})" if tail in self._sure else f"({value} + ({tail} or ''))")
 
     def _default(self, call: nodes.Call, value: str) -> str:
         """Most values are texts; the filter is for all others. The other value counts as looked at either way."""

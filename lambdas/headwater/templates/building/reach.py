@@ -12,12 +12,13 @@ from headwater.templates.building.position import Unbuildable
 @dataclass(slots=True)
 class Reach:
     """`mentions`: variables that are read at all, but for those bound around; `early`: read perhaps before they are
-    assigned here; `writes`: assigned; `loops`: bound by a loop; `calls`: templates, with the names bound for them,
-    and whether that is all they see."""
+    assigned here; `writes`: assigned; `assigned`: with what, None if that is no expression; `loops`: bound by a loop;
+    `calls`: templates, with the names bound for them, and whether that is all they see."""
 
     mentions: set[str] = field(default_factory=set)
     early: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
+    assigned: list[tuple[str, nodes.Expression | None]] = field(default_factory=list)
     loops: set[str] = field(default_factory=set)
     calls: list[tuple[str, frozenset[str], bool]] = field(default_factory=list)
 
@@ -51,7 +52,7 @@ class _Walk:
             self.read(node.value, done, bound)
         elif isinstance(node, nodes.Assign):
             self.read(node.value, done, bound)
-            self._write(node.name, done)
+            self._write(node.name, done, node.value)
         elif isinstance(node, nodes.Capture):
             done |= self.body(node.body, frozenset(done), bound)
             self._write(node.name, done)
@@ -100,8 +101,9 @@ class _Walk:
         if isinstance(node, nodes.Evaluate):
             self._write(node.name, done)
 
-    def _write(self, name: str, done: set[str]) -> None:
+    def _write(self, name: str, done: set[str], value: nodes.Expression | None = None) -> None:
         self.found.writes.add(name)
+        self.found.assigned.append((name, value))
         done.add(name)
 
     def read(self, node: nodes.Expression | None, done: Iterable[str], bound: frozenset[str]) -> None:

@@ -57,6 +57,8 @@ class Unit:
 
     root: Spec
     written: frozenset[str]  # variables that some template assigns which is not alone
+    assigned: tuple[tuple[str, nodes.Expression | None], ...]  # what these assign
+    kinds: dict[str, str]  # what a dialect knows of the values of such variables, once it has worked it out
     _shared: frozenset[str]  # those that one may read after another wrote them, and those given
     _dynamic: frozenset[str]  # bound here and assigned there, where an assignment changes what is bound
     _alone: frozenset[str]  # templates that see only their arguments, and share nothing with those that they call
@@ -71,6 +73,7 @@ class Unit:
         self._closed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
         self.given = frozenset(names)
         self.specs: dict[str, Spec] = {}
+        self.kinds = {}
         self._failed: dict[str, str] = {}  # specs that cannot be built, and why
 
     def begin(self, root: str) -> Spec:
@@ -81,6 +84,7 @@ class Unit:
         self._alone = frozenset(name for name, each in self._reaches.items() if name not in within and each.closed)
         every = [each for name, each in self._reaches.items() if name not in self._alone]
         self.written = frozenset().union(*(each.writes for each in every))
+        self.assigned = tuple(assigned for each in every for assigned in each.assigned)
         early = frozenset().union(*(each.early for each in every))
         bound = self._bound(every) if self._rebinds else frozenset[str]()
         self._dynamic = bound & self.written
@@ -95,6 +99,10 @@ class Unit:
         """What some templates bind by loops, and by arguments of templates that are not alone."""
         given = [names for each in every for called, names, _ in each.calls if called not in self._alone]
         return frozenset().union(*(each.loops for each in every), *given)
+
+    def never_bound(self) -> frozenset[str]:
+        """The variables that only assignments give a value to."""
+        return self.written - self.given - self._bound(self._reaches.values())
 
     def shared(self, name: str) -> frozenset[str]:
         """The variables that a template shares with others."""

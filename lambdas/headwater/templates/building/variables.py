@@ -10,7 +10,8 @@ from __future__ import annotations
 from headwater.templates import nodes
 from headwater.templates.building.branches import Live, common
 from headwater.templates.building.calls import Calls
-from headwater.templates.building.source import NIL, SOLIDS, Const, Never, const, kept, local_of
+from headwater.templates.building.position import Unbuildable
+from headwater.templates.building.source import ANY, NIL, SOLIDS, WORD, Const, Never, const, kept, local_of
 
 
 class Variables(Calls):
@@ -31,11 +32,13 @@ class Variables(Calls):
             self._looked.add(name)
         else:
             return NIL
-        local = self._live[None, name] = self.new("t")
+        local = self._live[None, name] = self.new(self.assigned_kind(name))
         return kept(local, source)
 
     def assign(self, name: str, value: str) -> None:
         held = self.hold(value)
+        if not self._is_as_known(held, self.assigned_kind(name)):
+            raise Unbuildable("a variable that is not what is known of it")
         if name in self._shared:
             self.emit(f"g[{name!r}] = {held}")
         else:
@@ -45,6 +48,10 @@ class Variables(Calls):
             self._idle += isinstance(held, Const)
         self.forget(name)
         self._live[None, name] = held
+
+    def _is_as_known(self, held: str, kind: str) -> bool:
+        known = (WORD,) if kind == WORD else SOLIDS
+        return kind == ANY or self.kind(held) in known or (isinstance(held, Const) and held.value is None)
 
     def forget(self, *names: str) -> None:
         self._stale.update(names)
@@ -163,6 +170,10 @@ class Variables(Calls):
         return "" if isinstance(local, Const) else local
 
     # -------------------------------------------------------------------------------------- what a dialect brings
+
+    def assigned_kind(self, name: str) -> str:  # noqa: ARG002
+        """What is known of all that is ever assigned to a variable that others may assign to as well."""
+        return ANY
 
     def member(self, source: str, part: str | int) -> str:
         """`source.part` by call."""
