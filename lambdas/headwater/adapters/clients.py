@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.session import get_session
 
 from headwater.adapters.dynamodb_answers import Readers
+from headwater.adapters.dynamodb_requests import write_here
 
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=20, tcp_keepalive=True
@@ -31,7 +32,10 @@ def client_of(session: Any, service: str, **where: str) -> Any:
     """A client as every function has it; `where` may be an `endpoint_url`."""
     # DynamoDB looks through every request itself; botocore's looking beforehand costs as much as signing it.
     own = Config(user_agent=_name(), parameter_validation=service != "dynamodb")
-    return session.client(service, config=_CONFIG.merge(own), **where)
+    made = session.client(service, config=_CONFIG.merge(own), **where)
+    if service == "dynamodb":
+        write_here(made.meta.events)
+    return made
 
 
 @cache
