@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from headwater.adapters.person_index.load import MOST_ROWS, DynamoDbLoad, Standing
 from headwater.errors import Retry
+from headwater.inbound.accept import message_key
 from headwater.persons.policy import MatchingPolicy
 from local.empi.load import Group, Message, Source, groups, split
 from local.empi.spill import Spill
@@ -74,8 +75,10 @@ class Load:
             self._tell("records read", min(done, records), records)
         self._records.close()
         for number in range(len(self._records)):
-            for group in groups(self._records.part(number)):
+            found, left = groups(self._records.part(number))
+            for group in found:
                 self._plan_person(group)
+            self._leave(left)
             self._tell("persons planned", number + 1, len(self._records))
         self._filed.close()
         for filed in self._buckets("buckets planned"):
@@ -105,19 +108,21 @@ class Load:
         self.plan.write_units += self._index.units_of(group.settled)
         for key in group.keys(self._policy):
             self._filed.put(key, (key, person.id))
-        for message in group.left:
-            self._rest.put(person.id, message)
+
+    def _leave(self, messages: Iterable[Message]) -> None:
+        """To the gate."""
+        for message in messages:
+            self._rest.put(message_key(message.ehr, message.body), message)
 
     def _add_persons(self, pool: ThreadPoolExecutor) -> Iterator[str]:
         """Gives the ids of those that were taken, whose records go to the gate."""
         for number in range(len(self._records)):
-            some = list(_cut(groups(self._records.part(number)), _AT_A_TIME))
-            for group, standing in chain.from_iterable(pool.map(self._add, some)):
+            found, _ = groups(self._records.part(number))
+            for group, standing in chain.from_iterable(pool.map(self._add, _cut(found, _AT_A_TIME))):
                 self.standings[standing] += 1
                 if standing is Standing.TAKEN:
                     yield group.settled.person.id
-                    for message in group.messages:
-                        self._rest.put(group.settled.person.id, message)
+                    self._leave(group.messages)
             self._tell("persons", number + 1, len(self._records))
 
     def _buckets(self, what: str, without: Set[str] = frozenset()) -> Iterator[dict[str, set[str]]]:

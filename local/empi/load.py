@@ -70,19 +70,18 @@ class Source:
 
 
 def split(sources: Sequence[Source], table: Path, policy: MatchingPolicy, records: Spill, rest: Spill) -> Iterator[int]:
-    """Every record by its person into `records`, or, if it has none, its message into `rest`; gives how many are done.
-    Raises ValueError when the table is of other files."""
+    """Every record by its person into `records`, and the messages of those that were held into `rest`; gives how many
+    are done. Raises ValueError when the table is of other files."""
     with table.open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines)
         for done, (source, record_id, message) in enumerate(_all(sources), 1):
             row = next(rows, {})
             if row.get("record_id") != record_id:
                 raise ValueError(f"line {done} of the table is not of record {done} of the files: match them again")
-            record = source.record(message, policy) if row["person_id"] else None
-            if record is None:
-                rest.put(record_id, message)
+            if person := row["person_id"]:
+                records.put(person, (person, message, source.record(message, policy)))
             else:
-                records.put(row["person_id"], (row["person_id"], message, record))
+                rest.put(record_id, message)
             yield done
         if next(rows, None):
             raise ValueError("the table has more records than the files: match them again")
@@ -96,11 +95,10 @@ def _all(sources: Iterable[Source]) -> Iterator[tuple[Source, str, Message]]:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A person, the messages that its records came in, and those of the batch's person that it cannot take."""
+    """A person, and the messages that its records came in."""
 
     settled: Settled
     messages: tuple[Message, ...]
-    left: tuple[Message, ...]
 
     def keys(self, policy: MatchingPolicy) -> frozenset[str]:
         """What the person is filed under."""
@@ -109,18 +107,29 @@ class Group:
         )
 
 
-def groups(part: Iterable[tuple[str, Message, SourceRecord]]) -> Iterator[Group]:
-    """The persons of a part. A second record of one number is news of the first, and the gate's to take."""
-    persons: defaultdict[str, dict[str, tuple[Message, SourceRecord]]] = defaultdict(dict)
-    left: defaultdict[str, list[Message]] = defaultdict(list)
-    for person, message, record in part:
-        if record.key in persons[person] or len(persons[person]) == MOST_RECORDS:
-            left[person].append(message)
+_Entry = tuple[str, Message, SourceRecord | None]
+
+
+def groups(part: Iterable[_Entry]) -> tuple[list[Group], list[Message]]:
+    """The persons of a part, and the messages that are left to the gate. It takes no record without a number, so it
+    must look again at all who were linked by what such a record says; a second record of one number is news to it."""
+    members: defaultdict[str, list[_Entry]] = defaultdict(list)
+    for entry in part:
+        members[entry[0]].append(entry)
+    found, left = list[Group](), list[Message]()
+    for entries in members.values():
+        numbered: dict[str, tuple[Message, SourceRecord]] = {}
+        for _, message, record in entries:
+            if record is None or record.key in numbered:
+                left.append(message)
+            else:
+                numbered[record.key] = message, record
+        messages = tuple(message for message, _ in numbered.values())
+        if len(numbered) > MOST_RECORDS or any(record is None for _, _, record in entries):
+            left += messages
         else:
-            persons[person][record.key] = message, record
-    for person, members in persons.items():
-        messages = tuple(message for message, _ in members.values())
-        yield Group(settle([record for _, record in members.values()]), messages, tuple(left[person]))
+            found.append(Group(settle([record for _, record in numbered.values()]), messages))
+    return found, left
 
 
 def settle(records: Sequence[SourceRecord]) -> Settled:
