@@ -23,7 +23,7 @@ from headwater.templates.building.position import (
     Unbuildable,
     joined,
 )
-from headwater.templates.building.source import SOLIDS, Const, const
+from headwater.templates.building.source import ANY, SOLIDS, Const, const
 from headwater.templates.building.unit import MAYBE, NILLED, SURE
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Calls(Branches):
         else:
             how = SURE if self._sure.get(value) else MAYBE
         kind = self.kind(value)
-        return f"{how} {kind}" if kind in SOLIDS else how
+        return how if kind == ANY else f"{how} {kind}"
 
     def _include_item(self, name: str, scope: str) -> None:
         """A partial that is one item of a list, or none, written in one of several branches."""
