@@ -26,8 +26,6 @@ from infra.function import Function, Workshop
 
 # The longest that Lambda runs: a file of sixty thousand messages takes many such turns (headwater/inbound/backfill.py).
 TIMEOUT = Duration.minutes(15)
-# A batch is what is done again after a crash, and costs four state transitions.
-FILES_A_BATCH = 100
 # Of the 262,144 bytes that a state may hand on: the report needs room beside the keys.
 BYTES_A_BATCH = 100_000
 # Shared by all who use the store: when one file in a hundred cannot get through, it is not about files.
@@ -123,7 +121,7 @@ class Backfill(Construct):
 
 def definition(function_arn: str, archive: str) -> dict[str, Any]:
     """The machine in Amazon States Language. Its input is what `headwater backfill` makes: `run`, `ehr`,
-    `content_type`, `lanes` and `waves`, each with `bucket` and `prefix`."""
+    `content_type`, `lanes`, `files_a_batch` and `waves`, each with `bucket` and `prefix`."""
     return {
         "Comment": "Headwater: history out of S3, told to nobody",
         "StartAt": "Waves",
@@ -137,6 +135,7 @@ def definition(function_arn: str, archive: str) -> dict[str, Any]:
                     "ehr.$": "$.ehr",
                     "content_type.$": "$.content_type",
                     "lanes.$": "$.lanes",
+                    "files_a_batch.$": "$.files_a_batch",
                     "bucket.$": "$$.Map.Item.Value.bucket",
                     "prefix.$": "$$.Map.Item.Value.prefix",
                 },
@@ -162,7 +161,7 @@ def _files(function_arn: str, archive: str) -> dict[str, Any]:
             "Parameters": {"Bucket.$": "$.bucket", "Prefix.$": "$.prefix"},
         },
         "ItemBatcher": {
-            "MaxItemsPerBatch": FILES_A_BATCH,
+            "MaxItemsPerBatchPath": "$.files_a_batch",
             "MaxInputBytesPerBatch": BYTES_A_BATCH,
             "BatchInput": {
                 "run.$": "$.run",

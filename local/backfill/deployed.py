@@ -22,9 +22,9 @@ class Execution:
         self._order, self._machine, self._archive = order, machine, archive
         self._states, self._s3 = states, s3
 
-    def begin(self, waves: list[str], lanes: int) -> str:
-        """Start it, or go on with what stopped; a running one is left alone. Says which. Raises NotPlanned while
-        another backfill runs: together they would take from the feed what each was allowed alone.
+    def begin(self, given: dict[str, Any]) -> str:
+        """Start it with `Order.input`, or go on with what stopped; a running one is left alone. Says which. Raises
+        NotPlanned while another backfill runs: together they would take from the feed what each was allowed alone.
 
         A stopped execution is redriven: batches that are through are not begun again.
         https://docs.aws.amazon.com/step-functions/latest/dg/redrive-map-run.html
@@ -44,7 +44,7 @@ class Execution:
         self._states.start_execution(
             stateMachineArn=self._machine,
             name=f"{self._order.name}-{number}",
-            input=json.dumps(self._order.input(waves, lanes)),
+            input=json.dumps(given),
         )
         return "is started" if number == 1 else "is started anew: what is through is seen before"
 

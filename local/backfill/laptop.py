@@ -32,17 +32,18 @@ class Laptop:
         self._journal = data / "backfill" / f"{order.name}.jsonl"
         self._stopped = threading.Event()
 
-    def run(self, waves: list[str], lanes: int, watch: Callable[[Progress], None]) -> Account:
-        """All of it, wave after wave, on `lanes` workers; `watch` is told after every batch. What was in work when it
-        was stopped is taken again by the next run."""
+    def run(self, given: dict[str, Any], watch: Callable[[Progress], None]) -> Account:
+        """All of it (`Order.input`), wave after wave, on as many workers as lanes; `watch` is told after every batch.
+        What was in work when it was stopped is taken again by the next run."""
+        waves, lanes = given["waves"], given["lanes"]
         account = Account(self._order.prefix)
         through = self._through(account)
         self._journal.parent.mkdir(exist_ok=True)
         runtime = Runtime(self._aws, self._logs, workers=lanes)
         try:
             with self._journal.open("a", encoding="utf-8") as journal, ThreadPoolExecutor(lanes) as pool:
-                for number, prefix in enumerate(waves, 1):
-                    batches = list(self._batches(prefix))
+                for number, wave in enumerate(waves, 1):
+                    batches = list(self._batches({**given, **wave}))
                     total = sum(len(batch["Items"]) for batch in batches)
                     left = [batch for batch in batches if _name(batch) not in through]
                     done = total - sum(len(batch["Items"]) for batch in left)
@@ -93,14 +94,13 @@ class Laptop:
                 return outcome
             self._stopped.wait(min(batch["Wait"], self._pause))
 
-    def _batches(self, prefix: str) -> Iterator[Batch]:
-        """What ItemReader and ItemBatcher make of a folder."""
+    def _batches(self, given: dict[str, Any]) -> Iterator[Batch]:
+        """What ItemSelector, ItemReader and ItemBatcher make of a wave."""
         batcher = self._files["ItemBatcher"]
-        given = self._order.input([], 0) | {"bucket": self._order.bucket}
         what = {name.removesuffix(".$"): given[path.removeprefix("$.")] for name, path in batcher["BatchInput"].items()}
-        found = objects(self._order.bucket, prefix, self._s3)
-        items = ({"Key": it["Key"], "Size": it["Size"]} for it in found)
-        while some := list(islice(items, batcher["MaxItemsPerBatch"])):
+        most = given[batcher["MaxItemsPerBatchPath"].removeprefix("$.")]
+        items = ({"Key": it["Key"], "Size": it["Size"]} for it in objects(given["bucket"], given["prefix"], self._s3))
+        while some := list(islice(items, most)):
             yield {"BatchInput": what, "Items": some}
 
     def _through(self, account: Account) -> set[str]:

@@ -38,7 +38,7 @@ def sample(place: str, names: Sequence[str], order: Order, app: App) -> Account:
 
 
 def _outcomes(name: str, body: bytes, order: Order, app: App) -> Iterator[Outcome]:
-    ehr, what = app.ehrs[order.ehr], {**order.input([], 0), "bucket": order.bucket}
+    ehr, what = app.ehrs[order.ehr], {**order.input([], 0, 0), "bucket": order.bucket}
     forgetful: Any = _Forgetful(body)  # accept asks for no more of its ports
     accepted = accept(
         delivery_of(name, what), known_ehrs=app.ehrs.keys(), archive=forgetful, inbox=forgetful, clock=app.clock

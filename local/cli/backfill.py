@@ -13,7 +13,7 @@ from headwater.errors import HeadwaterError
 from local.backfill.account import Account, Progress
 from local.backfill.deployed import Execution, is_over
 from local.backfill.laptop import Laptop
-from local.backfill.plan import NotPlanned, Order, census, upload, waves_of
+from local.backfill.plan import NotPlanned, Order, census, files_a_batch, upload, waves_of
 from local.backfill.sample import sample
 from local.cli.bar import Bar
 from local.cli.options import add_target, target_of
@@ -65,12 +65,12 @@ def backfill(options: argparse.Namespace) -> int:
         if options.dry_run:
             return _plan(options, order, target)
         _upload(options, order, target)
-        waves = waves_of(order, target.client("s3"))
-        return (
-            _on_this_machine(options, order, waves, target)
-            if target.running
-            else _on_aws(options, order, waves, target)
-        )
+        s3 = target.client("s3")
+        waves = waves_of(order, s3)
+        given = order.input(waves, options.lanes, files_a_batch(order, waves, s3))
+        if target.running:
+            return _on_this_machine(order, given, target)
+        return _on_aws(order, given, target, again=options.again)
     except NotPlanned as problem:
         print(f"headwater: {problem}", file=sys.stderr)
     except HeadwaterError as problem:
@@ -116,21 +116,21 @@ def _upload(options: argparse.Namespace, order: Order, target: Target) -> None:
         print(f"{number:,} files are uploaded to s3://{order.bucket}/{order.prefix}")
 
 
-def _on_this_machine(options: argparse.Namespace, order: Order, waves: list[str], target: Target) -> int:
+def _on_this_machine(order: Order, given: dict[str, Any], target: Target) -> int:
     assert target.running
     laptop = Laptop(order, aws=target.running.aws, data=target.running.data, s3=target.client("s3"))
-    account = laptop.run(waves, options.lanes, _tell(Bar()))
+    account = laptop.run(given, _tell(Bar()))
     return _end(order, "SUCCEEDED" if account.complete else "FAILED", account)
 
 
-def _on_aws(options: argparse.Namespace, order: Order, waves: list[str], target: Target) -> int:
+def _on_aws(order: Order, given: dict[str, Any], target: Target, *, again: bool) -> int:
     execution = _execution(order, target)
     progress = execution.progress()
-    if progress and progress.state == "SUCCEEDED" and not options.again:
+    if progress and progress.state == "SUCCEEDED" and not again:
         account = execution.account()
         if account.complete:
             return _end(order, "is through already; --again looks for new files", account)
-    print(f"{order.name} {execution.begin(waves, options.lanes)}; Ctrl-C leaves it running, --stop stops it")
+    print(f"{order.name} {execution.begin(given)}; Ctrl-C leaves it running, --stop stops it")
     tell = _tell(Bar())
     while not (progress := execution.progress()) or not is_over(progress):
         if progress:

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater.inbound.accept import UNKNOWN_SENDER
+from headwater.inbound.accept import UNKNOWN_SENDER, accept_bytes
 from headwater.model import MessageRecord, MessageState
 from local.cli.options import add_target, target_of
 from local.cli.printing import print_tables, table_of
@@ -93,11 +93,18 @@ def release(options: argparse.Namespace) -> int:
 
 
 def again(target: Target, record: MessageRecord, ehr: str) -> None:
-    """Open the record anew and send its archived bytes to the feed queue: the same way in as the first time."""
+    """Open the record anew and send its archived bytes to the feed queue: the same way in as the first time. What a
+    backfill brought stays history, also under another sender's name."""
     state = MessageState.ACCEPTED if ehr == record.ehr else MessageState.FORWARDED
     now = datetime.now(UTC).isoformat()
+    body = target.app.archive.get(record.archive_key)
+    if state is MessageState.FORWARDED and record.backfill:
+        accept_bytes(
+            body, ehr, record.content_type, backfill=record.backfill,
+            archive=target.app.archive, inbox=target.app.inbox, now=datetime.now(UTC),
+        )  # fmt: skip
     target.app.inbox.close(record.key, state, at=now)
-    message = envelope(target.app.archive.get(record.archive_key), ehr, record.content_type)
+    message = envelope(body, ehr, record.content_type)
     # Another release within five minutes is meant as one: the queue's own deduplication must not swallow it.
     message["MessageDeduplicationId"] = f"{message['MessageDeduplicationId']}.{now}"
     target.client("sqs").send_message(QueueUrl=target.feed_queue_url, MessageGroupId=f"{ehr}.released", **message)

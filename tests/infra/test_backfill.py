@@ -13,6 +13,7 @@ from moto.stepfunctions.parser.asl.static_analyser.static_analyser import Static
 from headwater.inbound import backfill as step
 from infra import backfill
 from infra.deployment import ROOT
+from local.backfill.plan import Order
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,10 @@ def test_waves_come_one_after_the_other_and_lanes_are_bounded_by_the_input(defin
     assert waves["MaxConcurrency"] == 1
     files = waves["ItemProcessor"]["States"]["Files"]
     assert files["MaxConcurrencyPath"] == "$.lanes"
+    assert files["ItemBatcher"]["MaxItemsPerBatchPath"] == "$.files_a_batch"
+    given = Order("epic-1", "epic", "", "history", "").input(["2021/"], 8, 100)
+    selected = {path.removeprefix("$.") for path in waves["ItemSelector"].values() if path.startswith("$.")}
+    assert selected | {"waves"} == set(given)
     assert files["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert 0 < files["ToleratedFailurePercentage"] < 5
 

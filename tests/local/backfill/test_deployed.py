@@ -21,6 +21,7 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 STATES = "arn:aws:states:us-east-1:123456789012"
 MACHINE = f"{STATES}:stateMachine:headwater-backfill"
 ORDER = Order.of("s3://history/north", "epic", "application/hl7-v2", ARCHIVE)
+GIVEN = ORDER.input(["a/", "b/"], 8, 100)
 RUN = "7d5f2c1e-0000-4000-8000-1234567890ab"
 MAP_RUN = f"{STATES}:mapRun:headwater-backfill/Files:{RUN}"
 
@@ -56,7 +57,7 @@ def _execution(name: str, status: str) -> dict[str, Any]:
 
 
 def _described(name: str, status: str, redrive: str = "") -> dict[str, Any]:
-    described = {**_execution(name, status), "input": json.dumps(ORDER.input(["a/", "b/"], 8))}
+    described = {**_execution(name, status), "input": json.dumps(GIVEN)}
     return described | ({"redriveStatus": redrive} if redrive else {})
 
 
@@ -73,7 +74,7 @@ def test_the_first_time_it_is_started(aws: Account) -> None:
     aws.knows(running=())
     wanted = {"stateMachineArn": MACHINE, "name": f"{ORDER.name}-1", "input": ANY}
     aws.expect("start_execution", {"executionArn": "arn", "startDate": NOW}, wanted)
-    assert aws.execution.begin(["a/", "b/"], 8) == "is started"
+    assert aws.execution.begin(GIVEN) == "is started"
 
 
 def test_what_was_stopped_is_gone_on_with(aws: Account) -> None:
@@ -82,7 +83,7 @@ def test_what_was_stopped_is_gone_on_with(aws: Account) -> None:
     described = _described(f"{ORDER.name}-1", "ABORTED", "REDRIVABLE")
     aws.expect("describe_execution", described, {"executionArn": arn})
     aws.expect("redrive_execution", {"redriveDate": NOW}, {"executionArn": arn})
-    assert aws.execution.begin(["a/", "b/"], 8) == "goes on where it stopped"
+    assert aws.execution.begin(GIVEN) == "goes on where it stopped"
 
 
 def test_what_is_too_old_to_be_gone_on_with_is_started_anew(aws: Account) -> None:
@@ -91,13 +92,13 @@ def test_what_is_too_old_to_be_gone_on_with_is_started_anew(aws: Account) -> Non
     aws.expect("describe_execution", described, {"executionArn": ANY})
     wanted = {"stateMachineArn": MACHINE, "name": f"{ORDER.name}-11", "input": ANY}
     aws.expect("start_execution", {"executionArn": "arn", "startDate": NOW}, wanted)
-    assert "seen before" in aws.execution.begin(["a/"], 8)
+    assert "seen before" in aws.execution.begin(GIVEN)
 
 
 def test_what_is_running_is_left_alone_and_nothing_runs_beside_another(aws: Account) -> None:
     mine = (f"{ORDER.name}-1", "RUNNING")
     aws.knows(mine, running=(mine,))
-    assert aws.execution.begin(["a/"], 8) == "is running"
+    assert aws.execution.begin(GIVEN) == "is running"
     other = ("oracle-millennium-0123456789ab-1", "RUNNING")
     aws.expect(
         "list_executions",
@@ -105,7 +106,7 @@ def test_what_is_running_is_left_alone_and_nothing_runs_beside_another(aws: Acco
         {"stateMachineArn": MACHINE, "statusFilter": "RUNNING"},
     )
     with pytest.raises(NotPlanned, match="another backfill is running: oracle"):
-        aws.execution.begin(["a/"], 8)
+        aws.execution.begin(GIVEN)
 
 
 def test_it_is_stopped(aws: Account) -> None:

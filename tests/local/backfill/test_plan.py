@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.backfill.plan import Census, NotPlanned, Order, census, upload, waves_of
+from local.backfill.plan import Census, NotPlanned, Order, census, files_a_batch, upload, waves_of
 from tests.local.backfill.conftest import ARCHIVE
 
 
@@ -78,6 +78,14 @@ def test_a_census_counts_waves_as_they_will_be_and_picks_the_same_files_each_tim
 
 
 def test_the_input_has_what_the_state_machine_reads() -> None:
-    made = order("s3://history/north").input(["north/2021/"], 8)
+    made = order("s3://history/north").input(["north/2021/"], 8, 100)
     assert made["waves"] == [{"bucket": "history", "prefix": "north/2021/"}]
-    assert set(made) == {"run", "ehr", "content_type", "lanes", "waves"}
+    assert set(made) == {"run", "ehr", "content_type", "lanes", "files_a_batch", "waves"}
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "files"), [("a", 100, 100), ("a", 30_000, 10), ("a.gz", 30_000, 1), ("a", 0, 100)]
+)
+def test_the_larger_the_files_the_fewer_are_a_batch(s3: Any, key: str, size: int, files: int) -> None:
+    s3.put_object(Bucket="history", Key=f"north/2021/{key}", Body=bytes(size))
+    assert files_a_batch(order("s3://history/north"), ["north/2021/"], s3) == files
