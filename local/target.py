@@ -34,6 +34,12 @@ class Problem(Exception):
     """The review API said no, or cannot be asked; the message is its code and hint, or what to do."""
 
 
+class _Unwatched:
+    """No log line and no metric: a command says itself what it did, to who called it."""
+
+    def note(self, step: str, outcome: str, *, milliseconds: float = 0.0, **ids: str | int | float) -> None: ...
+
+
 @dataclass(frozen=True)
 class Target:
     """`environment` is what all functions have together; `review_url` and `tokens` open the review API;
@@ -81,7 +87,9 @@ class Target:
 
     @cached_property
     def app(self) -> App:
-        return App(Settings.from_environment(self.environment))
+        app = App(Settings.from_environment(self.environment))
+        app.watch = _Unwatched()
+        return app
 
     def client(self, service: str) -> Any:
         """A boto3 client, the one that headwater's own adapters use."""
