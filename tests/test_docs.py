@@ -128,7 +128,8 @@ def test_every_command_that_is_shown_is_one(page: Path) -> None:
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_every_command_is_on_some_page(name: str) -> None:
-    assert any(re.search(rf"{name}\b", page.read_text("utf-8")) for page in PAGES)
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    assert any(re.search(rf"{name}\b", page.read_text("utf-8")) for page in pages)
 
 
 @pytest.mark.parametrize("name", commands())
