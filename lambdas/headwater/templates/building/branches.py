@@ -22,7 +22,7 @@ from headwater.templates.building.position import (
     Unbuildable,
     joined,
 )
-from headwater.templates.building.source import NIL, Const, Never, const
+from headwater.templates.building.source import NIL, SOLIDS, Const, Never, const
 from headwater.templates.building.structure import Structure
 from headwater.templates.limits import TURN
 
@@ -170,7 +170,7 @@ class Branches(Structure):
         for _ in range(2):
             start, mark, paid, idle = frame.place(), len(self._code), self._paid, self._idle
             self.bound = {**outer, **{name: local for name, local in bound.items() if name not in self._dynamic}}
-            self._live, self._sure = dict(live), dict(sure) if each.startswith(ITEM) else {**sure, each: True}
+            self._live, self._sure = dict(live), {**sure, each: True} if each[0] in SOLIDS else dict(sure)
             self._loops.append(len(self._frames))
             self.emit(f"for {each} in {items}:")
             self._suite(lambda: self._turn(bound, write))
@@ -250,7 +250,7 @@ class Branches(Structure):
 
     def item(self, source: str) -> str:  # noqa: ARG002
         """The kind of what a loop goes through, of the value in a local: what it gives of a value that is known is
-        known as well, and never nil."""
+        known as well, and nil only in what a filter made."""
         return ITEM
 
     def parted(self, node: nodes.Expression) -> tuple[str, Live, Live]:

@@ -10,7 +10,7 @@ from headwater.model import LARGE
 from headwater.templates import nodes, runtime
 from headwater.templates.building.house_values import HouseValues
 from headwater.templates.building.position import STRING, Frame, decoded
-from headwater.templates.building.source import FRESH, NIL, SOLIDS, WORD, Const, Fresh, Part, const, kind_of
+from headwater.templates.building.source import ANY, FRESH, NIL, SOLIDS, WORD, Const, Fresh, Part, const, kind_of
 from headwater.templates.building.unit import Build, Spec, Unit
 from headwater.templates.filters import Filter
 
@@ -110,7 +110,7 @@ class HouseBuilder(HouseValues):
         return f"({nothing}{usual} else sequence(s, {source}))"
 
     def item(self, source: str) -> str:
-        return kind_of(source) if kind_of(source) in SOLIDS else super().item(source)
+        return super().item(source) if kind_of(source) == ANY else kind_of(source)
 
     def _finish(self) -> None:
         """Where a part is looked at only if it is true, it need not be made nil if it is false."""
