@@ -110,20 +110,27 @@ def words(command: str) -> list[str]:
     return shlex.split(command)
 
 
+def fault(command: str) -> str:
+    """What is wrong with it, if anything; one that is named without all it needs is still that command."""
+    try:
+        commands()["headwater"].parse_args(words(command))
+    except Wrong as problem:
+        if "arguments are required" not in str(problem) and "one of the arguments" not in str(problem):
+            return f"headwater {command}: {problem}"
+    except SystemExit:  # --help
+        pass
+    return ""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_command_that_is_shown_is_one(page: Path) -> None:
-    commands()
-    wrong = []
-    for command in shown(page):
-        try:
-            top = commands()["headwater"]
-            top.parse_args(words(command))
-        except Wrong as problem:  # a command that is named without all it needs is still that command
-            if "arguments are required" not in str(problem) and "one of the arguments" not in str(problem):
-                wrong.append(f"headwater {command}: {problem}")
-        except SystemExit:  # --help
-            pass
-    assert wrong == []
+    assert [said for said in map(fault, shown(page)) if said] == []
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_example_in_a_help_text_is_a_command(name: str) -> None:
+    examples = re.findall(r"(?:^|[ ;])headwater (.*)", commands()[name].epilog or "", re.M)
+    assert [said for said in map(fault, examples) if said] == []
 
 
 @pytest.mark.parametrize("name", LEAVES)
