@@ -33,7 +33,6 @@ def add(commands: Any) -> None:
         help="render a mapping folder's examples and show what is different",
         description="Convert every examples/<name>.hl7 under a folder and compare with the <name>.json beside it: "
         "- is what was expected, + what is made now. Exit code 0 if nothing differs.",
-        epilog="headwater try mappings/ehrs/epic --watch        again whenever a template, code map or example changes",
     )
     command.add_argument(
         "folder", type=Path, nargs="*", metavar="DIR", help="mappings/ehrs/X or mappings/base (default: all)"
