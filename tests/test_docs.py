@@ -179,6 +179,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert dead == []
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert pages <= set(LINK.findall((ROOT / "README.md").read_text("utf-8")))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_path_that_is_named_is_there(page: Path) -> None:
     named = {word for text in inline(page) for word in text.split()}
