@@ -13,6 +13,7 @@ from typing import Any
 
 from headwater.adapters.person_index.load import DynamoDbLoad, Standing
 from headwater.inbound.accept import message_key
+from headwater.persons.policy import FILE
 from local.cli.bar import Bar
 from local.cli.empi_match import sources_in
 from local.cli.options import add_target, target_of
@@ -67,15 +68,18 @@ def load(options: argparse.Namespace) -> int:
 
 
 def _checked(table: Path, target: Target) -> int:
-    """How many records the table has. Raises Unfit when the index decides by another policy than the batch did."""
+    """How many records the table has. Raises Unfit when the index decides otherwise than the batch did."""
     batch = json.loads(table.with_suffix(".json").read_text(encoding="utf-8"))
-    ours = target.app.policy.digest
+    ours, records = target.app.policy.digest, int(batch["records"])
     if batch.get("policy") != ours:
         theirs = batch.get("policy", "unknown")
         raise Unfit(f"the table was made by policy {theirs}, and the index decides by {ours}: match again")
     if target.app.settings.empi:
         raise Unfit(f"{target.app.settings.empi} says here who is one person, and not the built-in match")
-    return int(batch["records"])
+    if records > (stated := target.app.policy.population):
+        hint = f"population.records of {FILE} says {stated}, and the table alone has {records}"
+        raise Unfit(f"{hint}: raise and deploy it, or the gate takes too many for one")
+    return records
 
 
 def _sources(options: argparse.Namespace, target: Target) -> Iterator[Source]:

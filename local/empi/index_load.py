@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from headwater.adapters.person_index.load import MOST_ROWS, DynamoDbLoad, Standing
 from headwater.errors import Retry
-from headwater.inbound.accept import message_key
 from headwater.persons.policy import MatchingPolicy
 from local.empi.load import Group, Message, Source, groups, split
 from local.empi.spill import Spill
@@ -67,7 +66,8 @@ class Load:
     ) -> None:
         self.plan, self.standings = Plan(), Counter[Standing]()
         self._index, self._policy, self._threads, self._tell = index, policy, threads, tell
-        self._records, self._filed, self._rest = (Spill(folder, name) for name in ("records", "filed", "rest"))
+        self._records, self._filed = Spill(folder, "records"), Spill(folder, "filed")
+        self._rest = Spill(folder, "rest", parts=1)
 
     def prepare(self, sources: Sequence[Source], table: Path, records: int) -> Plan:
         """Read everything (so many records) and write nothing. Raises ValueError when the table is of other files."""
@@ -98,8 +98,7 @@ class Load:
 
     def messages(self) -> Iterator[Message]:
         """What is left to the gate."""
-        for number in range(len(self._rest)):
-            yield from self._rest.part(number)
+        return self._rest.part(0)
 
     def _plan_person(self, group: Group) -> None:
         person = group.settled.person
@@ -112,7 +111,7 @@ class Load:
     def _leave(self, messages: Iterable[Message]) -> None:
         """To the gate."""
         for message in messages:
-            self._rest.put(message_key(message.ehr, message.body), message)
+            self._rest.put("", message)
 
     def _add_persons(self, pool: ThreadPoolExecutor) -> Iterator[str]:
         """Gives the ids of those that were taken, whose records go to the gate."""

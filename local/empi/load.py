@@ -81,7 +81,7 @@ def split(sources: Sequence[Source], table: Path, policy: MatchingPolicy, record
             if person := row["person_id"]:
                 records.put(person, (person, message, source.record(message, policy)))
             else:
-                rest.put(record_id, message)
+                rest.put("", message)
             yield done
         if next(rows, None):
             raise ValueError("the table has more records than the files: match them again")

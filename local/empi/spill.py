@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
-PARTS = 256
+PARTS = 64
 
 
 class Spill:

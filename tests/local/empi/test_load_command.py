@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,7 +74,8 @@ def test_a_steward_works_with_what_was_loaded(desk: Desk, matched: Batch, capsys
     assert load(matched) == 0
     said = capsys.readouterr().out
     held = desk.held()
-    assert f"{len(desk.all_persons())} persons added, 0 were there, 0 the feed had met; {len(desk.inbox.records)} records" in said
+    planned = said.split()[0]
+    assert f"{planned} persons added, 0 were there, 0 the feed had met; {len(desk.inbox.records)} records" in said
     assert held
     assert main(["empi", "queue"]) == 0
     assert f"{len(held)} wait" in capsys.readouterr().out
@@ -124,6 +126,15 @@ def test_a_table_of_another_policy_is_refused(
         table.with_suffix(".json").write_text(json.dumps(wrong))
         assert main(["empi", "load", str(table), "--of", str(matched.folder)]) == 2
         assert "match again" in capsys.readouterr().err
+    assert not desk.all_persons()
+
+
+def test_more_records_than_the_policy_knows_of_are_refused(
+    desk: Desk, matched: Batch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.app.policy = replace(POLICY, population=12)
+    assert load(matched) == 2
+    assert "population.records" in capsys.readouterr().err
     assert not desk.all_persons()
 
 
