@@ -21,6 +21,18 @@ def test_only_what_is_certain_passes_by_itself(policy: MatchingPolicy) -> None:
     assert max(confidence for _, confidence in policy.calibration) < 1
 
 
+def test_policies_of_one_digest_grade_alike(policy: MatchingPolicy) -> None:
+    assert load_policy(MAPPINGS, salt="another").digest == replace(policy, population=7).digest == policy.digest
+    others = (
+        replace(policy, version="5"),
+        replace(policy, intercept=0.5),
+        replace(policy, thresholds=replace(policy.thresholds, alone=0.99)),
+        replace(policy, ignore=replace(policy.ignore, phones=frozenset())),
+        replace(policy, nicknames={}),
+    )
+    assert len({policy.digest, *(one.digest for one in others)}) == 6
+
+
 def test_ignored_values_stand_in_their_normal_form(policy: MatchingPolicy) -> None:
     ignore = policy.ignore
     for phone in ignore.phones | ignore.ssns:
