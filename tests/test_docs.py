@@ -36,9 +36,9 @@ CODE = re.compile(r"[a-z]+\.[a-z_]+")
 ROOMS = ("", "lambdas", "lambdas/headwater", "mappings", "mappings/base", "mappings/base/hl7v2", "mappings/base/ccda",
          "mappings/ehrs/epic", "docs", "local")  # fmt: skip
 TOPS = {"bench", "docs", "infra", "lambdas", "local", "mappings", "requirements", "tests"}
-STEPS = {"accept", "alert", "archive", "concept", "conflict", "content", "convert", "duplicate", "ehrs", "follow",
-         "identity", "ledger", "lint", "loop", "match", "ownership", "propose", "receive", "review", "samd", "send",
-         "steward", "store", "subject", "toml"}  # fmt: skip
+STEPS = {"accept", "alert", "archive", "audit", "concept", "conflict", "content", "convert", "duplicate", "ehrs",
+         "follow", "identity", "ledger", "lint", "loop", "match", "ownership", "policy", "propose", "receive", "review",
+         "samd", "send", "steward", "store", "subject", "toml"}  # fmt: skip
 # What a reader makes while following a page, what a run leaves, and names that only might be.
 MADE = ("mappings/ehrs/riverside/", "mappings/ehrs/lakeside/", "mappings/ehrs/hilltop/", "mappings/ehrs/st-marys/",
         "mappings/ehrs/X/", "inbound/", "users/", "new/", "codes/marital.csv", "hl7v2/_ADT_A01.liquid",
@@ -209,6 +209,7 @@ def test_every_environment_variable_that_is_named_is_known(page: Path) -> None:
 def codes() -> set[str]:
     """What stands in the code as text and looks like an error's code, and those that are made of two parts."""
     written = set(re.findall(r'"([a-z]+\.[a-z_]+)"', sources()))
+    written |= {f"toml.{what}" for what in ("unknown_key", "missing_key", "wrong_type")}
     made = {f"match.empi_{what}" for what in ("silent", "refused", "unreadable", "possible", "disagrees")}
     return written | made | {f"send.{one}" for one in Next}
 
@@ -218,6 +219,13 @@ def test_every_code_of_an_error_that_is_named_exists(page: Path) -> None:
     steps = {code.split(".")[0] for code in codes()} & STEPS
     named = {text for text in inline(page) if CODE.fullmatch(text) and text.split(".")[0] in steps}
     assert sorted(named - codes()) == []
+
+
+def test_every_code_that_is_raised_is_explained() -> None:
+    package = "\n".join(file.read_text("utf-8") for file in (ROOT / "lambdas").rglob("*.py"))
+    raised = re.findall(r'(?:Error|Quarantine|Hold|Retry|Refuse|calling)\(\s*"([a-z_]+\.[a-z_]+)"', package)
+    explained = {text for page in PAGES for text in inline(page)}
+    assert sorted(set(raised) - explained) == []
 
 
 def test_every_filter_that_a_template_may_use_is_explained() -> None:

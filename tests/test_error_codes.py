@@ -12,7 +12,7 @@ import pytest
 from headwater.templates import errors as template_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-ERRORS = {"Quarantine", "Hold", "Retry", "Refuse", "TemplateError"}
+ERRORS = {"Quarantine", "Hold", "Retry", "Refuse", "TemplateError", "calling"}
 # Of an EMPI outside: made of what happened (adapters/empi/profile.py, inbound/match/outside.py).
 MADE = {f"match.empi_{what}" for what in ("silent", "refused", "unreadable", "possible", "disagrees")}
 INBOUND = ("accept.", "archive.", "convert.", "match.", "receive.", "store.")
