@@ -20,7 +20,7 @@ from local.cli.options import add_target, target_of
 from local.cli.printing import print_error
 from local.target import Target
 
-LANES = 8  # of the feed's twenty: less than half of what the store can take (docs/decisions/0014)
+LANES = 8  # of the feed's twenty: less than half of what the store can take (docs/decisions/0015)
 A_LANE = 2.5  # messages a second, as a model: seven calls of some 60 ms each
 LOOK_EVERY = 5.0  # seconds
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import time
+import zipfile
 
+import boto3
 import pytest
 from cfnlint.api import ManualArgs, lint
+from moto import mock_aws
+from moto.awslambda_simple.models import lambda_simple_backends
 from moto.stepfunctions.parser.asl.parse.asl_parser import ASLParserException
 from moto.stepfunctions.parser.asl.static_analyser.static_analyser import StaticAnalyser
 
@@ -90,6 +96,50 @@ def test_the_definition_is_amazon_states_language_to_moto():
     known["States"]["Waves"]["ItemSelecter"] = known["States"]["Waves"].pop("ItemSelector")
     with pytest.raises(ASLParserException):
         StaticAnalyser().analyse(json.dumps(known))
+
+
+def test_a_batch_runs_through_its_states_on_moto_as_its_answers_say(monkeypatch):
+    """A machine that carries states out goes on until no file is left, with a pause where one is asked for."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    known = {"BatchInput": {}, "Part": 0, "Tries": 0, "Report": {}}
+    left, waits, done = ({**known, "Items": items, "Wait": wait} for items, wait in (([1], 0), ([1], 1), ([], 0)))
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}):
+        function = _function_that_answers(left, waits, done)
+        states = boto3.client("stepfunctions", "us-east-1")
+        machine = states.create_state_machine(
+            name="batch",
+            definition=json.dumps({"StartAt": "Batch", "States": backfill._batch(function)}),
+            roleArn=_role("states"),
+        )["stateMachineArn"]
+        given = json.dumps({"BatchInput": {}, "Items": [1, 2]})
+        execution = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
+        while (ended := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            time.sleep(0.05)
+        events = states.get_execution_history(executionArn=execution)["events"]
+    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", done)
+    entered = [it["stateEnteredEventDetails"]["name"] for it in events if "stateEnteredEventDetails" in it]
+    assert entered == ["Batch", "Left?", "Batch", "Left?", "Pause", "Batch", "Left?", "Through"]
+
+
+def _function_that_answers(*answers):
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as zipped:
+        zipped.writestr("a.py", "")
+    made = boto3.client("lambda", "us-east-1").create_function(
+        FunctionName="backfill", Runtime="python3.14", Role=_role("lambda"), Handler="a.b",
+        Code={"ZipFile": code.getvalue()},
+    )  # fmt: skip
+    backend = lambda_simple_backends["123456789012"]["us-east-1"]
+    backend.lambda_simple_results_queue = [json.dumps(answer) for answer in answers]
+    return made["FunctionArn"]
+
+
+def _role(service):
+    principal = {"Service": f"{service}.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return boto3.client("iam").create_role(RoleName=service, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
 
 
 def test_the_function_has_no_way_to_tell_anybody(cloud):
