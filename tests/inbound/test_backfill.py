@@ -123,6 +123,15 @@ def test_a_store_that_goes_down_makes_the_batch_wait_and_after_two_hours_fails_i
     assert (feed.taken, done["Items"], done["Tries"], done["Wait"]) == (["1", "2"], [], 0, 0)
 
 
+@pytest.mark.parametrize(("after", "wait"), [(0, 10), (60, 60)])
+def test_what_asks_for_little_patience_is_given_as_much_as_ever(after: int, wait: int) -> None:
+    """Else a batch would be given up after twelve tries in as many seconds."""
+    feed = Feed({"a": ["1"]})
+    feed.failing = lambda _message: Retry("store.throttled", after=after)
+    left = backfill(feed)(event("a"), Clockwork())
+    assert (left["Wait"], left["Tries"]) == (wait, 1)
+
+
 def test_a_message_that_collides_is_tried_again_at_once() -> None:
     feed, collisions = Feed({"a": ["1"]}), iter(range(2))
     feed.failing = lambda _message: Retry("match.conflict") if next(collisions, None) is not None else None

@@ -177,7 +177,8 @@ def _pause(batch: _Batch, retry: Retry) -> int:
     batch.tries = 1 if batch.moved else batch.tries + 1
     if batch.tries >= TRIES:
         raise Retry(retry.code, place=retry.place, hint=retry.hint) from None
-    return int(min(FIRST_PAUSE * 3 ** (batch.tries - 1), LONGEST_PAUSE)) if retry.after is None else retry.after
+    pause: int = min(FIRST_PAUSE * 3 ** (batch.tries - 1), LONGEST_PAUSE)
+    return max(pause, retry.after or 0)
 
 
 def delivery_of(file: str, what: Mapping[str, Any]) -> Delivery:
