@@ -77,15 +77,12 @@ def read(text: str) -> Moment | None:
     """
     if not _USUAL.fullmatch(text):
         return _read(text.strip())
-    known, written = _KNOWN[len(text)], f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+    known = _KNOWN[len(text)]
     try:
-        if known == 3:
-            return Moment(datetime.fromisoformat(text), 3, written)
-        start = datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
+        start = datetime.fromisoformat(text if known == 3 else f"{text[:8]}T{text[8:]}")
     except ValueError:  # zeros, or no time
         return _read(text)
-    second = text[12:14] if known == 6 else "00"
-    return Moment(start, known, f"{written}T{text[8:10]}:{text[10:12]}:{second}")
+    return Moment(start, known, start.isoformat()[: _WRITTEN[known]])
 
 
 def _read(text: str) -> Moment | None:
