@@ -31,9 +31,8 @@ from local.empi.batch_gate import BORN, EARLIER, UNNAMED, BatchGate, Matches
 from local.empi.parts import Parts, numbers, write_parts
 
 PART = 40_000  # records that a process takes at a time; there are as many parts of the keys, and of the pairs
-_LARGEST = (
-    100  # records filed under a key; who looks there when there are more is held, as by a full bucket of the index
-)
+# Records filed under a key; who looks there when there are more is held, as by a full bucket of the index.
+_LARGEST = 100
 _LOOKED_UP = 1 << 31  # marks a key under which a record looks but is not filed
 _VALUES = attrgetter(*(one.name for one in fields(Profile)))
 _Progress = Callable[[str, int, int], None]

@@ -23,9 +23,8 @@ RESERVE = 120_000  # milliseconds that must be left for one more message
 EXAMPLES = 10  # messages of a batch that are named in its report; all of them are in the inbox
 # As the feed's queue: 10 seconds, 30, 90 … a quarter of an hour; two hours of an outage fail no batch.
 FIRST_PAUSE, LONGEST_PAUSE, TRIES = 10, 900, 12
-AT_ONCE = (
-    3  # tries of a message before the batch waits: most conflicts are with the neighbouring lane, and over by then
-)
+# Tries of a message before the batch waits: most conflicts are with the neighbouring lane, and over by then.
+AT_ONCE = 3
 
 _SET_ASIDE = (MessageState.QUARANTINED, MessageState.HELD)
 
