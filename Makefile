@@ -30,7 +30,7 @@ up: $(READY)     ## the local stack, until Ctrl-C
 
 test: $(READY)   ## everything that must hold: checks, then all tests
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(READY)  ## ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

@@ -156,7 +156,6 @@ SHORT = (("CCD-01", "oracle-millennium"), ("CCD-05", "epic"), ("CCD-07", "redox"
 
 
 @pytest.mark.stack
-@pytest.mark.xdist_group("drill")
 @pytest.mark.parametrize(("name", "ehr"), SHORT)
 def test_the_chart_is_safe(playing: Drill, name: str, ehr: str) -> None:
     outcome = playing.play(SCENARIOS[name], ehr, seed=3)
@@ -166,7 +165,6 @@ def test_the_chart_is_safe(playing: Drill, name: str, ehr: str) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.xdist_group("drill")
 @pytest.mark.parametrize("control", ["verify-before-resend", "audit-first"])
 def test_without_a_control_the_drill_turns_red(playing: Drill, control: str) -> None:
     mutation = named(control)

@@ -18,7 +18,7 @@ from local.demo.seed import patients
 from local.stack import Stack
 from local.target import Target
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.stack
 
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 

@@ -27,7 +27,7 @@ from local.stack import Stack, StackError
 from local.target import Target
 from tests.fakes import FakeClock
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.stack
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -26,7 +26,7 @@ from local.demo.producer import Producer
 from local.stack import Stack
 from local.target import Target
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.stack
 
 ROOT = Path(__file__).resolve().parents[3]
 EHRS = ("epic", "oracle-millennium")
