@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,20 +24,13 @@ from local.demo.feed import make
 from local.demo.producer import Producer
 from local.stack import Stack
 from local.target import Target
+from tests.local.waiting import until
 
 pytestmark = pytest.mark.stack
 
 ROOT = Path(__file__).resolve().parents[3]
 EHRS = ("epic", "oracle-millennium")
 DEMO = [one for one in make(MAPPINGS, people=10, seed=5).sendings if one.ehr in EHRS]
-
-
-def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture(scope="module")
