@@ -79,6 +79,7 @@ class Stack:
         self._stopping = threading.Event()
         self._supervised = False  # from then on, what dies is started again
         self._lock: TextIO | None = None
+        self._on_sigterm: Any = None  # what was done about it before
         self.running: Running
 
     # --------------------------------------------------------------------------------------------------- life
@@ -86,7 +87,7 @@ class Stack:
     def __enter__(self) -> Self:
         self._take_folder()
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            self._on_sigterm = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             self._start()
         except BaseException:
@@ -98,6 +99,8 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        if self._on_sigterm is not None:
+            signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def _take_folder(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)

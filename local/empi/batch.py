@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import signal
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -76,6 +77,7 @@ _parts: int
 
 
 def _start_process(policy: MatchingPolicy, work: Path, part: int, parts: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which a pool ends it, whatever its parent does about that signal
     gc.disable()  # nothing here refers to itself, and looking for what does takes a third of the time
     _start(policy, work, part, parts)
 
