@@ -219,4 +219,4 @@ def test_on_ministack_the_same_templates_and_functions_do_the_same(
     with Stack(tmp_path) as stack:
         keys = {send(stack, number) for number in range(5)}
         until(lambda: keys <= {m["key"]["S"] for m in messages(stack) if m["state"]["S"] != "accepted"})
-        until(lambda: stack.tallies()["headwater-ingest"]["deleted"] == 5)
+        assert until(lambda: stack.tallies()["headwater-ingest"]["deleted"] == 5)
