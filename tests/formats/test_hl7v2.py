@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from headwater.errors import Quarantine
 from headwater.formats.hl7v2 import Message, Segment, parse, split_batch, times
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, whole_text
-from headwater.formats.hl7v2.systems import Remembered
 
 EASTERN = ZoneInfo("America/New_York")
 HEADER = "MSH|^~\\&|LAB|NORTH|HUB|EAST|20250711083000||ORU^R01^ORU_R01|C-1|P|2.5.1"
@@ -223,13 +222,6 @@ def test_fillers_are_no_times(filler: str) -> None:
 @pytest.mark.parametrize("name", ["Mu\x07\x00ller", "M\x1f\x08\u00fcller"])
 def test_what_fhir_allows_in_no_string_is_left_out(name: str) -> None:
     assert whole_text(field(read(f"PID|1||A1||{name}"), "PID", 5)) in ("Muller", "M\u00fcller")
-
-
-def test_no_more_names_of_systems_are_kept_than_a_sender_has() -> None:
-    uris = Remembered(lambda name: f"urn:x:{name}")
-    assert [uris[name] for name in ("a", "a", "b")] == ["urn:x:a", "urn:x:a", "urn:x:b"]
-    assert [uris[number] for number in range(2000)][-1] == "urn:x:1999"
-    assert len(uris) == 1000
 
 
 def test_times_of_day() -> None:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from headwater.errors import Quarantine
 from headwater.formats.hl7v2 import Segment, parse
+from headwater.formats.marks import nil_stays
+from headwater.formats.remembered import Remembered
 from headwater.model import LARGE
 from headwater.templates import Engine, Limits, TemplateError
 from headwater.templates.building import builder
@@ -324,6 +326,23 @@ def test_both_ways_agree_on_the_parts_of_a_message(tmp_path: Path, body: str, fi
     engine = Engine([tmp_path], filters=FILTERS, limits=Limits(seconds=2, turns=20_000))
     told = outcome(lambda: engine.dialect.read(engine.write("root", data, "value"), "root"))
     assert [outcome(lambda: engine.build("root", data)) for _ in range(2)] == [told] * 2
+
+
+def test_a_filter_that_remembers_is_asked_once_for_the_same_texts(put: Put) -> None:
+    asked = list[tuple[object, str]]()
+
+    @nil_stays
+    def between(value: object, mark: str) -> str:
+        asked.append((value, mark))
+        return f"{mark}{value}{mark}"
+
+    source = '{ "l": [{% for i in (1..3) %}"{{ p.1 | between: \'-\' }}", "{{ p.2 | between: \'-\' }}",{% endfor %}] }'
+    engine = Engine([put(root=source)], filters={"between": Remembered(between)})
+    message = parse(b"MSH|^~\\&|A|B|C|D|2025||ADT^A01|1|P|2.5\rZZZ|text|two^parts", UTC)
+    for count in (6, 1 + 3, 3):  # by text; by objects, where what has parts is not remembered; the text is known
+        asked.clear()
+        assert engine.build("root", {"p": message.lookup("ZZZ")}) == {"l": ["-text-", "-two-"] * 3}
+        assert len(asked) == count
 
 
 def test_large_texts_of_a_message_are_paid_for_wherever_they_are_written(put: Put) -> None:

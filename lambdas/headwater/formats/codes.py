@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -43,7 +43,7 @@ _OTHERS: Key = ("", "*")
 _NO_LINE: Coding = {}
 _Lines = Mapping[Key, Coding | None]
 _Names = dict[str, set[str]]  # codes by what a map's lines call them, folded
-_Noted = dict[tuple[str, str, str, str], None]  # as Unmapped has them
+Note = tuple[str, str, str, str]  # as Unmapped has it
 
 
 class CodeMaps(dict[str, "CodeMap"]):
@@ -55,33 +55,44 @@ class CodeMaps(dict[str, "CodeMap"]):
     def __init__(self, folders: Sequence[Path]) -> None:
         super().__init__()
         self._folders = tuple(folders)
-        self._unmapped: _Noted = {}
+        self._noted: list[Note] = []
 
     def __missing__(self, name: str) -> CodeMap:
         names: _Names = {}
         layers = [layer for folder in self._folders for layer in _layers(folder, name, names)]
         if not layers:
             raise Quarantine("convert.codes_missing", place=f"codes/{name}.csv", hint="no folder has this code map")
-        made = self[name] = CodeMap(name, reduce(_under, layers), names, self._unmapped)
+        made = self[name] = CodeMap(name, reduce(_under, layers), names, self._noted)
         return made
+
+    def notes(self) -> int:
+        """How many times a code without a target was noted since `wanted` was called."""
+        return len(self._noted)
+
+    def noted_since(self, notes: int) -> tuple[Note, ...]:
+        return tuple(self._noted[notes:])
+
+    def note(self, notes: Iterable[Note]) -> None:
+        """Note again what was noted when somebody worked out what he now remembers."""
+        self._noted += notes
 
     def wanted(self) -> tuple[Unmapped, ...]:
         """What was noted since the last call, each once."""
-        noted = tuple(Unmapped(*each) for each in self._unmapped)
-        self._unmapped.clear()
+        noted = tuple(Unmapped(*each) for each in dict.fromkeys(self._noted))
+        self._noted.clear()
         return noted
 
 
 class CodeMap:
     """One map. `get` gives the target of a line by its system, "" for any, and code."""
 
-    __slots__ = ("_lines", "_name", "_names", "_unmapped", "_wanting", "get")
+    __slots__ = ("_lines", "_name", "_names", "_noted", "_wanting", "get")
 
-    def __init__(self, name: str, lines: _Lines, names: _Names, unmapped: _Noted) -> None:
+    def __init__(self, name: str, lines: _Lines, names: _Names, noted: list[Note]) -> None:
         self._name = name
         self._lines = lines
         self._names = names
-        self._unmapped = unmapped
+        self._noted = noted
         self._wanting = _OTHERS not in lines
         self.get = lines.get
 
@@ -111,7 +122,7 @@ class CodeMap:
             self._note(code, system, display)
 
     def _note(self, code: str, system: str, display: str) -> None:
-        self._unmapped[self._name, code, system, display[:_LONGEST_DISPLAY]] = None
+        self._noted.append((self._name, code, system, display[:_LONGEST_DISPLAY]))
 
 
 def _folded(display: str) -> str:

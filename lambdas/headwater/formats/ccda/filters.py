@@ -16,7 +16,8 @@ from headwater.formats.ccda.narrative import XHTML
 from headwater.formats.codes import CodeMaps, Coding
 from headwater.formats.hl7v2.codings import Codings
 from headwater.formats.hl7v2.filters import Sender
-from headwater.formats.hl7v2.systems import ContentIds, Remembered
+from headwater.formats.hl7v2.systems import ContentIds
+from headwater.formats.remembered import Remembered
 from headwater.formats.tree import Data, Node, Nodes, each, plain
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from types import NoneType
+from typing import Any, TypeVar
 
-from headwater.formats.codes import CodeMap, CodeMaps, Coding
-from headwater.formats.hl7v2.parts import Parts, part, text_of, whole_text
-from headwater.formats.hl7v2.systems import LONGEST, Remembered
+from headwater.formats.codes import CodeMap, CodeMaps, Coding, Note
+from headwater.formats.hl7v2.parts import Encoding, Parts, part, repetition, text_of, whole_text
 from headwater.formats.marks import fresh, nil_stays, word
+from headwater.formats.remembered import LONGEST, Remembered
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
@@ -18,6 +20,9 @@ _NOT_FOR_URN = re.compile(r"[^A-Za-z0-9._-]+")
 _UCUM = "http://unitsofmeasure.org"
 _TRIPLETS = ((1, 7), (4, 8), (10, 13))  # where they begin in a CWE, and their versions (chapter 2A.13)
 
+_TEXTS = (str, NoneType)
+T = TypeVar("T")
+_WithNotes = Remembered[tuple[T, tuple[Note, ...]]]  # which are due whenever the value is used
 Triplet = tuple[str, str, str, str]  # code, display, URI of its system, version; what is not there is ""
 
 
@@ -28,10 +33,14 @@ class Codings:
         self._ehr = ehr
         self._codes = codes
         self._systems = Remembered(self._system)
+        self._of_texts = self._remembered(self._codings_of_text)
+        self._of_raws = lru_cache(self._codings_of_raws)
+        self._of_codes = self._remembered(self._coding_of)
+        self._units = self._remembered(self._unit)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         return {
-            "code": self.code,
+            "code": Remembered(self.code, self._codes.notes),
             "coding": self.coding,
             "codings": self.codings,
             "coding_system": self.coding_system,
@@ -52,18 +61,34 @@ class Codings:
     def coding(self, value: Any, name: str, display: Any = None, system: Any = None) -> Coding | None:
         """The target Coding of a code, or of the first triplet of a CWE that has one. `display` and `system`
         are what the sender calls a code that is a text, and the URI of its system."""
+        if value.__class__ is str and display.__class__ in _TEXTS and system.__class__ in _TEXTS:
+            found = self._due(self._of_codes[value, name, display, system])
+        else:
+            found = self._coding_of(value, name, display, system)
+        return {**found} if found else None
+
+    def _coding_of(self, value: Any, name: str, display: Any, system: Any) -> Coding | None:
         triplets = self._triplets(value)
         if display is not None or system is not None:
             triplets = [(code, text_of(display), text_of(system), version) for code, _, _, version in triplets]
-        found = self._target(triplets, self._codes[name])
-        return {**found} if found else None
+        return self._target(triplets, self._codes[name])
 
     @fresh
     def codings(self, value: Any, name: str = "", table: str = "") -> list[Coding]:
         """A CWE's codings: the target in the map `name` first, then what was sent. `table` is the HL7 table of codes
         that name no system. A coding that was sent twice, or is its own target, is there once."""
         if value.__class__ is str:
-            return self._codings_of_text(value, name, table)
+            found = self._due(self._of_texts[value, name, table])
+        elif value.__class__ is Parts and value.encoding.component in value.raw and len(value.raw) <= LONGEST:
+            found = self._due(self._of_raws(value.encoding)[value.raw, name, table])
+        else:
+            return self._codings_of(value, name, table)
+        return [*map(dict.copy, found)]
+
+    def _codings_of_raws(self, encoding: Encoding) -> _WithNotes[list[Coding]]:
+        return self._remembered(lambda raw, name, table: self._codings_of(repetition(raw, encoding), name, table))
+
+    def _codings_of(self, value: Any, name: str, table: str) -> list[Coding]:
         triplets = self._triplets(value)
         target = self._target(triplets, self._codes[name]) if name else None
         found = [{**target}] if target else []
@@ -96,6 +121,10 @@ class Codings:
     @fresh
     @nil_stays
     def unit(self, value: Any) -> dict[str, str] | None:
+        found = self._due(self._units[value]) if value.__class__ is str else self._unit(value)
+        return {**found} if found else None
+
+    def _unit(self, value: Any) -> dict[str, str] | None:
         """`unit` as sent and `code` in UCUM of OBX-6 or a like field; no code when the map `units` has none.
 
         Many senders write m^2 or 10^3 and do not escape the caret: then the whole field is the unit.
@@ -121,6 +150,19 @@ class Codings:
     def coding_system(self, value: Any) -> str | None:
         """The URI of a coding system as CWE-3 names it (HL7 table 0396), an OID, or a URI."""
         return self._systems[text_of(value)] or None
+
+    def _remembered(self, work_out: Callable[..., T]) -> _WithNotes[T]:
+        def with_notes(*said: Any) -> tuple[T, tuple[Note, ...]]:
+            before = self._codes.notes()
+            return work_out(*said), self._codes.noted_since(before)
+
+        return Remembered(with_notes)
+
+    def _due(self, remembered: tuple[T, tuple[Note, ...]]) -> T:
+        found, noted = remembered
+        if noted:
+            self._codes.note(noted)
+        return found
 
     def _target(self, triplets: Sequence[Triplet], codes: CodeMap) -> Coding | None:
         for code, display, system, _ in triplets:

@@ -20,7 +20,7 @@ NULL = '""'
 _NO_COMPONENTS = [""] * LISTED  # the data type that has most has 25 (XCN of HL7 v2.8)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)  # compared as an object: senders have one each
 class Encoding:
     """What a message says about itself in its header: delimiters, character set, zone."""
 
@@ -120,7 +120,7 @@ class _Fields(dict[int, "Part | None"]):
             part = raw
         else:
             encoding = self.encoding
-            part = _field(raw, encoding) if encoding.repetition in raw else _repetition(raw, encoding)
+            part = _field(raw, encoding) if encoding.repetition in raw else repetition(raw, encoding)
         self[number] = part
         return part
 
@@ -166,12 +166,12 @@ class Segment(Numbered):
 def _field(raw: str, encoding: Encoding) -> Part | None:
     mark = encoding.repetition
     if not mark or mark not in raw:
-        return _repetition(raw, encoding)
-    repetitions = [part for one in raw.split(mark) if (part := _repetition(one, encoding)) is not None]
+        return repetition(raw, encoding)
+    repetitions = [part for one in raw.split(mark) if (part := repetition(one, encoding)) is not None]
     return Repetitions(raw, repetitions, encoding) if repetitions else None
 
 
-def _repetition(raw: str, encoding: Encoding) -> Part | None:
+def repetition(raw: str, encoding: Encoding) -> Part | None:
     # Three looks for one character each take a third of what a pattern for them all takes.
     plain = not (encoding.subcomponent in raw or encoding.escape in raw or '"' in raw)
     mark = encoding.component

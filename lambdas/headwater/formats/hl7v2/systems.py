@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from headwater.formats.codes import CodeMaps
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of
 from headwater.formats.marks import nil_stays, word
+from headwater.formats.remembered import LONGEST, Remembered
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
 _NOT_FOR_URN = re.compile(r"[^A-Za-z0-9._-]+")
 ContentIds = Callable[..., Callable[..., str]]  # `headwater.fhir.ids.content_ids`, which formats may not know
-T = TypeVar("T")
 
 _NOTHING = [""] * 5
-LONGEST = 500  # of a name of an authority or a coding system; HL7's are 199 at most (chapter 2A.36)
-_MOST = 1000  # that are kept: a sender has a few dozen authorities and coding systems, but may write anything there
-
-
-class Remembered(dict[Any, T], Generic[T]):
-    """What is worked out of the names that a sender has for its systems, once of each."""
-
-    def __init__(self, work_out: Callable[[Any], T]) -> None:
-        super().__init__()
-        self._work_out = work_out
-
-    def __missing__(self, name: Any) -> T:
-        found = self._work_out(name)
-        if len(self) < _MOST:
-            self[name] = found
-        return found
 
 
 class Systems:
@@ -48,9 +32,9 @@ class Systems:
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         return {
-            "authority": self.authority,
+            "authority": Remembered(self.authority),
             "ei_authority": self.ei_authority,
-            "id": self.id,
+            "id": Remembered(self.id),
             "record_numbers": self.record_numbers,
         }
 
@@ -70,7 +54,7 @@ class Systems:
         said = value.parts if isinstance(value, Parts) else _NOTHING
         return self._uris[said[2], said[3], said[4]] or None
 
-    def _uri(self, hd: tuple[Part | None, ...]) -> str:
+    def _uri(self, *hd: Part | None) -> str:
         namespace, universal, kind = map(text_of, hd)
         if len(namespace) + len(universal) + len(kind) > LONGEST:
             return ""

@@ -23,6 +23,7 @@ from headwater.templates.building.source import (
     kind_of,
     local_of,
 )
+from headwater.templates.filters import Filter
 from headwater.templates.operations import FilterCalls
 
 _ABSENT = {"==": "is not None and", "!=": "is None or", "in": "is not None and"}  # nil is no text
@@ -148,6 +149,21 @@ class HouseValues(FilterCalls, Resources):
         if made is NIL:
             return NIL
         return Fresh(made) if known.fresh else Word(made) if known.word else made
+
+    def applied(self, known: Filter, value: str, arguments: list[str]) -> str:
+        """A filter that remembers is asked by subscript; of what may have parts, only if it is a text."""
+        called = super().applied(known, value, arguments)
+        if not known.remembered or not all(map(self._may_be_text, (value, *arguments))):
+            return called
+        function, given = self._filters[known.name], ", ".join((value, *arguments))
+        if isinstance(value, Const) or kind_of(value) == WORD:
+            return f"{function}[{given}]"
+        return f"({function}[{given}] if {value}.__class__ is str else {called})" if value.isidentifier() else called
+
+    @staticmethod
+    def _may_be_text(source: str) -> bool:
+        """Whether it is text or nil, or a part of a message: nothing but lists and objects cannot be asked for."""
+        return isinstance(source.value, str | None) if isinstance(source, Const) else kind_of(source) in SOLIDS
 
     def _unless_nil(self, call: nodes.Call, value: str) -> str:
         if value is NIL:

@@ -17,7 +17,8 @@ from typing import Any
 class Filter:
     """`least` and `most` count the arguments behind the colon; `metered`: the function takes the meter first;
     `nil_stays`: of nil it makes nil; `fresh`: what it makes is nil or a JSON value without empties, made for this call;
-    `word`: nil or a short text that is not empty. Those three a function says of itself, by attributes."""
+    `word`: nil or a short text that is not empty. Those three a function says of itself, by attributes. `remembered`:
+    what it makes depends on its arguments alone, and it is a dict that may be asked for it."""
 
     name: str
     function: Callable[..., Any]
@@ -28,6 +29,7 @@ class Filter:
     nil_stays: bool = False
     fresh: bool = False
     word: bool = False
+    remembered: bool = False
 
 
 def of(functions: Mapping[str, Callable[..., Any]], metered: Iterable[str] = ()) -> dict[str, Filter]:
@@ -52,4 +54,5 @@ def _filter(name: str, function: Callable[..., Any], *, metered: bool) -> Filter
         nil_stays=getattr(function, "nil_stays", False),
         fresh=getattr(function, "fresh", False),
         word=getattr(function, "word", False),
+        remembered=isinstance(function, dict),
     )
