@@ -5,7 +5,7 @@ HL7 v2.5.1 chapters 2.5 (grammar) and 2.15.9 (MSH).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from headwater.formats.hl7v2 import times
@@ -48,7 +48,7 @@ class Group(Named):
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = segments
-        self._named: dict[str | int, list[Segment]] | None = None
+        self._named: Mapping[str | int, Sequence[Segment]] = {segments[0].id: segments} if len(segments) == 1 else {}
 
     def __str__(self) -> str:
         """Segments have no text of their own: a template that prints a group prints nothing."""
@@ -67,7 +67,7 @@ class Group(Named):
             return (self._named or self._by_name()).get(names[0], [])
         return [segment for segment in self.segments if segment.id in names]
 
-    def _by_name(self) -> dict[str | int, list[Segment]]:
+    def _by_name(self) -> Mapping[str | int, Sequence[Segment]]:
         named: dict[str | int, list[Segment]] = {}
         self._named = named
         for segment in self.segments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from headwater.templates import runtime, tidy
 from headwater.templates.building.position import Unbuildable
 from headwater.templates.building.runtime import MISSING, kept, missing, missing_value, second_value, told
 from headwater.templates.limits import Meter
+
+_NUMBER = re.compile(r"(?:0|[1-9]\d{0,15})(\.\d{1,15})?", re.ASCII)  # as most are; JSON has more of them
 
 
 def plain(meter: Meter, value: Any) -> str:
@@ -32,6 +35,9 @@ def value_of(meter: Meter, value: Any) -> Any:
         return ""
     if value.__class__ in (int, bool):
         return value
+    number = _NUMBER.fullmatch(value) if value.__class__ is str else None
+    if number:
+        return float(value) if number[1] else int(value)
     text = runtime.json_value(value)
     if len(text) >= LARGE:
         meter.left -= len(text)
