@@ -214,6 +214,27 @@ def test_times_keep_their_precision(dtm: str, date: str, date_time: str, instant
     assert (moment.date(), moment.date_time(EASTERN), moment.instant(EASTERN)) == (date, date_time, instant)
 
 
+TIMES = st.builds(
+    "{:%Y%m%d%H%M%S}{}{}".format,
+    st.datetimes(datetime(1850, 1, 1), datetime(2100, 1, 1)),
+    st.sampled_from(["", ".1", ".123456", ".1234567"]),
+    st.sampled_from(["", "Z", "+0000", "-0500", "+0530", "+9900"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("0123456789+-.TZ ", max_size=24)
+    | TIMES
+    | st.builds(lambda text, end: text[:end], TIMES, st.integers(1, 18))
+)
+def test_what_is_usual_is_read_as_everything_is(text: str) -> None:
+    moment = times.read(text)
+    assert moment == times._read(text.strip())
+    assert times.date(text) == (moment and moment.date())
+    assert times.date_time(text, EASTERN) == (moment and moment.date_time(EASTERN))
+
+
 @pytest.mark.parametrize("filler", ["", "00000000", "20241340", "UNKNOWN", "20250230", "2025071124", "123", "99/99/99"])
 def test_fillers_are_no_times(filler: str) -> None:
     assert times.read(filler) is None

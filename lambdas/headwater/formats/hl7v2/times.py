@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-_USUAL = re.compile(r"\d{8}(?:\d{4}(?:\d\d)?(?:[+-]\d{4})?)?", re.ASCII)
+_USUAL = re.compile(r"\d{8}(?:\d{4}(?:\d\d(?:\.\d{1,6})?)?(?:[+-]\d{4})?)?", re.ASCII)
 _KNOWN = {8: 3, 12: 5, 14: 6, 17: 5, 19: 6}  # parts, by the length of a usual text
 _WRITTEN = (0, 4, 7, 10, 10, 19, 19)  # length, by how many parts are known
 _DTM = re.compile(
@@ -75,14 +75,43 @@ def read(text: str) -> Moment | None:
 
     Zeros in place of month or day (19700000), a common filler, shorten the precision.
     """
-    if not _USUAL.fullmatch(text):
+    start = _usual(text)
+    if start is None:
         return _read(text.strip())
-    known = _KNOWN[len(text)]
+    fraction = text[15:].partition("-")[0].partition("+")[0] if "." in text else ""
+    known = 6 if fraction else _KNOWN[len(text)]
+    return Moment(start, known, start.isoformat()[: _WRITTEN[known]], fraction)
+
+
+def date(text: str) -> str | None:
+    """FHIR date of what `read` reads."""
+    start = _usual(text)
+    if start:
+        return start.isoformat()[:10]
+    moment = read(text)
+    return moment.date() if moment else None
+
+
+def date_time(text: str, default: tzinfo) -> str | None:
+    """FHIR dateTime of what `read` reads; most times have minutes, and are written as Python writes them."""
+    start = _usual(text) if len(text) > 8 and "." not in text else None
+    if start is None:
+        moment = read(text)
+        return moment.date_time(default) if moment else None
+    if start.tzinfo is None:
+        return start.isoformat() + _offset(default.utcoffset(start))
+    written = start.isoformat()
+    return f"{written[:-6]}Z" if written.endswith("+00:00") else written
+
+
+def _usual(text: str) -> datetime | None:
+    """When a text begins that is written as most are."""
+    if not _USUAL.fullmatch(text):
+        return None
     try:
-        start = datetime.fromisoformat(text if known == 3 else f"{text[:8]}T{text[8:]}")
+        return datetime.fromisoformat(text if len(text) == 8 else f"{text[:8]}T{text[8:]}")
     except ValueError:  # zeros, or no time
-        return _read(text)
-    return Moment(start, known, start.isoformat()[: _WRITTEN[known]])
+        return None
 
 
 def _read(text: str) -> Moment | None:

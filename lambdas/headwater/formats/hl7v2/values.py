@@ -25,8 +25,7 @@ def _moment(value: Any) -> times.Moment | None:
 @word
 @nil_stays
 def _date(value: Any) -> str | None:
-    moment = _moment(value)
-    return moment.date() if moment else None
+    return None if value is None else times.date(value if value.__class__ is str else text_of(value))
 
 
 def zone_of(state: Any) -> tzinfo | None:
@@ -39,8 +38,11 @@ def zone_of(state: Any) -> tzinfo | None:
 @nil_stays
 def _date_time(state: Any, value: Any) -> str | None:
     """Where no message says the zone, only the day is certain."""
-    moment = _moment(value)
-    return _in_zone(moment, zone_of(state)) if moment else None
+    zone = zone_of(state)
+    if value is None or zone is None:
+        moment = _moment(value)
+        return _in_zone(moment, zone) if moment else None
+    return times.date_time(value if value.__class__ is str else text_of(value), zone)
 
 
 def _in_zone(moment: times.Moment, zone: tzinfo | None) -> str:
@@ -108,11 +110,19 @@ def _period(state: Any, value: Any, end: Any = None) -> dict[str, str] | None:
     """A FHIR Period; an end before the start is a mistake of the sender's, and is left out."""
     if value is None and end is None:
         return None
-    first, last, zone = _moment(value), _moment(end), zone_of(state)
-    period = {"start": _in_zone(first, zone)} if first else {}
-    if last and not (first and _is_before(last, first, zone)):
-        period["end"] = _in_zone(last, zone)
+    first, last = _date_time(state, value), _date_time(state, end)
+    period = {"start": first} if first else {}
+    if last and not (first and _ends_before(last, end, first, value, zone_of(state))):
+        period["end"] = last
     return period or None
+
+
+def _ends_before(last: str, end: Any, first: str, start: Any, zone: tzinfo | None) -> bool:
+    """Whether an end is before its start; of times with the same offset FHIR's texts say it."""
+    if len(last) == len(first) > len("YYYY-MM-DD") and last[19:] == first[19:]:
+        return last < first
+    one, other = _moment(end), _moment(start)
+    return one is not None and other is not None and _is_before(one, other, zone)
 
 
 def _is_before(one: times.Moment, other: times.Moment, zone: tzinfo | None) -> bool:
