@@ -9,8 +9,8 @@ and as drops over the message's text, which is what its authors need for a feed.
 least of interleaved rounds: of ten calls in a row, as a batch of a queue has them, and of one call after all the
 others, whose code and data have left the processor's caches.
 
-Each call has a message of its own, as a feed has them: another patient, visit and order at the same hospital, whose
-wards, staff and codes come again. Of those our own mappings remember ids and codes, of patients they cannot.
+Each call has a message of its own, as a feed has them: another patient, visit, order and day at the same hospital,
+whose wards, staff and codes come again. Of those our own mappings remember ids and codes, of patients they cannot.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +62,9 @@ MICROSOFTS, OURS = "Microsoft's templates", "our mappings"
 WARMING, IN_A_ROW = 3, 10  # calls
 # What is a message's own: its number, the patient's, the visit's and the orders' (places in a split line).
 OWN = {"MSH": (9,), "PID": (3,), "PV1": (19,), "ORC": (2, 3), "OBR": (2, 3)}
+DAY = re.compile(
+    r"(?<=[|^~&])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|1\d|2[0-8])(?=(?:\d{4}){0,2}(?:\d\d)?(?:\.\d+)?(?:[+-]\d{4})?[|^~&\s])"
+)
 TAG = re.compile(r"\{%(-?)\s*(include|evaluate)\s(.*?)(-?)%\}", re.DOTALL)
 EVALUATE = re.compile(r"(\w+)\s+using\s+('[^']*')(.*)", re.DOTALL)
 INCLUDE = re.compile(r"('[^']*')(.*)", re.DOTALL)
@@ -149,9 +153,14 @@ def rulers(folder: Path, converter: Converter, text: str) -> dict[str, Callable[
 
 
 def of_others(text: str, count: int) -> list[str]:
-    """So many messages that say the same of others: of each, what is a message's OWN has a number of its own."""
+    """So many messages that say the same of others on other days: what is a message's OWN has a number of its own."""
     lines = [line.split("|") for line in re.split(r"([\r\n]+)", text)]
-    return ["".join("|".join(numbered(fields, number)) for fields in lines) for number in range(count)]
+    told = ["".join("|".join(numbered(fields, number)) for fields in lines) for number in range(count)]
+    return [DAY.sub(lambda day, later=number: moved(day[0], later), text) for number, text in enumerate(told)]
+
+
+def moved(day: str, later: int) -> str:
+    return (date.fromisoformat(day) + timedelta(37 * later)).strftime("%Y%m%d")
 
 
 def numbered(fields: list[str], number: int) -> list[str]:

@@ -230,7 +230,7 @@ TIMES = st.builds(
 )
 def test_what_is_usual_is_read_as_everything_is(text: str) -> None:
     moment = times.read(text)
-    assert moment == times._read(text.strip())
+    assert moment == times._parsed(text.strip())
     assert times.date(text) == (moment and moment.date())
     assert times.date_time(text, EASTERN) == (moment and moment.date_time(EASTERN))
 

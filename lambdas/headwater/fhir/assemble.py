@@ -89,9 +89,12 @@ class Lifting:
         self._open -= 1
         if not self._open:
             return resource
-        if not resource.get("id"):  # it is left out, and so are those that were in it
+        id_ = resource.get("id")
+        if not id_:  # it is left out, and so are those that were in it
             del self._group[next(at for at, one in enumerate(self._group) if one is resource) :]
-        return _in_its_place(resource)
+            return {}
+        kind = resource["resourceType"]
+        return {"reference": f"{kind}/{id_}"} if kind != "Provenance" else {}
 
     def pointed(self, value: Any) -> Any:
         return value.get("reference", "") if value.__class__ is dict else value

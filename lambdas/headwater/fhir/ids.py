@@ -16,6 +16,9 @@ _SEEDED = hashlib.sha1(NAMESPACE, usedforsecurity=False)
 # The two variant bits of RFC 9562 §4.1, by the hex digit that they replace.
 _VARIANT = {digit: f"{int(digit, 16) & 0x3 | 0x8:x}" for digit in "0123456789abcdef"}
 
+_USUAL = 256
+_SIZES = [f"{size}:" for size in range(_USUAL)]
+
 
 def content_id(*parts: str) -> str:
     """The UUIDv5, in lower case with hyphens, of these parts in this order.
@@ -36,7 +39,8 @@ def content_ids(*first: str) -> Callable[..., str]:
         sha1, said = begun.copy(), ""
         for part in parts:
             text = part if part.__class__ is str else "" if part is None else str(part)
-            said += f"{len(text)}:{text}"
+            size = len(text)
+            said += (_SIZES[size] if size < _USUAL else f"{size}:") + text
         sha1.update(said.encode())
         digest = sha1.hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"

@@ -74,7 +74,7 @@ class CodeMaps(dict[str, "CodeMap"]):
 
     def note(self, notes: Iterable[Note]) -> None:
         """Note again what was noted when somebody worked out what he now remembers."""
-        self._noted += notes
+        self._noted.extend(notes)
 
     def wanted(self) -> tuple[Unmapped, ...]:
         """What was noted since the last call, each once."""

@@ -32,6 +32,7 @@ class Codings:
     def __init__(self, ehr: str, codes: CodeMaps) -> None:
         self._ehr = ehr
         self._codes = codes
+        self._note = codes.note
         self._systems = Remembered(self._system)
         self._of_texts = self._remembered(self._codings_of_text)
         self._of_raws = lru_cache(self._codings_of_raws)
@@ -161,7 +162,7 @@ class Codings:
     def _due(self, remembered: tuple[T, tuple[Note, ...]]) -> T:
         found, noted = remembered
         if noted:
-            self._codes.note(noted)
+            self._note(noted)
         return found
 
     def _target(self, triplets: Sequence[Triplet], codes: CodeMap) -> Coding | None:

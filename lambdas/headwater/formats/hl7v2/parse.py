@@ -18,7 +18,7 @@ from headwater.formats.hl7v2.message import Message
 from headwater.formats.hl7v2.parts import Encoding, Segment
 
 _HEADERS = ("MSH", "BHS", "FHS")
-_TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
+_is_segment = lru_cache(maxsize=512)(re.compile(r"[A-Z][A-Z0-9]{2}").fullmatch)
 
 
 def parse(body: bytes, zone: tzinfo) -> Message:
@@ -76,7 +76,7 @@ def _rows(lines: list[str], encoding: Encoding) -> list[list[str]]:
     for line in lines:
         raws = line.split(field)
         name = raws[0]
-        if _TYPE.fullmatch(name):
+        if len(name) == 3 and _is_segment(name):
             if name in _HEADERS:
                 raws.insert(1, field)
                 if name == "MSH" and rows:

@@ -182,7 +182,7 @@ def repetition(raw: str, encoding: Encoding) -> Part | None:
         parts = _components(parts, encoding)
     elif " " in raw or not raw.isprintable():  # all other blanks are not printable
         parts = [*map(str.strip, parts)]
-    return Parts(raw, parts, encoding) if any(parts) else None
+    return Parts(raw, parts, encoding) if parts[1] or any(parts) else None
 
 
 def _single(raw: str, encoding: Encoding) -> Part | None:
@@ -206,13 +206,13 @@ def _components(raws: list[str], encoding: Encoding) -> list[Part]:
 
 
 def _component(raw: str, encoding: Encoding) -> Part:
-    mark = encoding.subcomponent
+    mark, escaped = encoding.subcomponent, encoding.escape in raw or '"' in raw
     if not mark or mark not in raw:
-        return encoding.text(raw).strip()
+        return (encoding.text(raw) if escaped else raw).strip()
     ones = (mark + raw).split(mark)
-    texts = map(encoding.text, ones) if encoding.escape in raw or '"' in raw else ones
+    texts = map(encoding.text, ones) if escaped else ones
     parts = [*map(str.strip, texts)]
-    return Parts(raw, parts, encoding) if any(parts) else ""
+    return Parts(raw, parts, encoding) if parts[1] or any(parts) else ""
 
 
 def _large(part: Part | None) -> Part | None:

@@ -18,6 +18,8 @@ _DTM = re.compile(
     r"(\d{4})(?:-?(\d\d)(?:-?(\d\d)(?:[T ]?(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,9}))?)?)?)?)?)?"
     r"\s*(?:(Z)|([+-])(\d\d):?(\d\d))?"
 )
+_LONGEST = 64  # of a text that may be a time
+_of_few = lru_cache(maxsize=1024)  # a message has few times, and says most of them more than once
 _TM = re.compile(r"(\d\d):?(\d\d)(?::?(\d\d)(\.\d{1,9})?)?(?:[+-]\d{4})?")
 
 
@@ -75,16 +77,31 @@ def read(text: str) -> Moment | None:
 
     Zeros in place of month or day (19700000), a common filler, shorten the precision.
     """
+    return _read(text) if len(text) <= _LONGEST else None
+
+
+def date(text: str) -> str | None:
+    """FHIR date of what `read` reads."""
+    return _date(text) if len(text) <= _LONGEST else None
+
+
+def date_time(text: str, default: tzinfo) -> str | None:
+    """FHIR dateTime of what `read` reads."""
+    return _date_time(text, default) if len(text) <= _LONGEST else None
+
+
+@_of_few
+def _read(text: str) -> Moment | None:
     start = _usual(text)
     if start is None:
-        return _read(text.strip())
+        return _parsed(text.strip())
     fraction = text[15:].partition("-")[0].partition("+")[0] if "." in text else ""
     known = 6 if fraction else _KNOWN[len(text)]
     return Moment(start, known, start.isoformat()[: _WRITTEN[known]], fraction)
 
 
-def date(text: str) -> str | None:
-    """FHIR date of what `read` reads."""
+@_of_few
+def _date(text: str) -> str | None:
     start = _usual(text)
     if start:
         return start.isoformat()[:10]
@@ -92,15 +109,18 @@ def date(text: str) -> str | None:
     return moment.date() if moment else None
 
 
-def date_time(text: str, default: tzinfo) -> str | None:
-    """FHIR dateTime of what `read` reads; most times have minutes, and are written as Python writes them."""
-    start = _usual(text) if len(text) > 8 and "." not in text else None
+@_of_few
+def _date_time(text: str, default: tzinfo) -> str | None:
+    """Most are written as Python writes them."""
+    start = _usual(text) if "." not in text else None
     if start is None:
         moment = read(text)
         return moment.date_time(default) if moment else None
-    if start.tzinfo is None:
-        return start.isoformat() + _offset(default.utcoffset(start))
     written = start.isoformat()
+    if len(text) == len("YYYYMMDD"):
+        return written[:10]
+    if start.tzinfo is None:
+        return written + _offset(default.utcoffset(start))
     return f"{written[:-6]}Z" if written.endswith("+00:00") else written
 
 
@@ -114,7 +134,7 @@ def _usual(text: str) -> datetime | None:
         return None
 
 
-def _read(text: str) -> Moment | None:
+def _parsed(text: str) -> Moment | None:
     found = _DTM.fullmatch(text)
     if not found:
         return None

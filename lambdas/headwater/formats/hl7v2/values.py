@@ -118,8 +118,8 @@ def _period(state: Any, value: Any, end: Any = None) -> dict[str, str] | None:
 
 
 def _ends_before(last: str, end: Any, first: str, start: Any, zone: tzinfo | None) -> bool:
-    """Whether an end is before its start; of times with the same offset FHIR's texts say it."""
-    if len(last) == len(first) > len("YYYY-MM-DD") and last[19:] == first[19:]:
+    """Whether an end is before its start; of days, and times with the same offset, FHIR's texts say it."""
+    if len(last) == len(first) and last[19:] == first[19:]:
         return last < first
     one, other = _moment(end), _moment(start)
     return one is not None and other is not None and _is_before(one, other, zone)
