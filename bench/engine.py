@@ -60,8 +60,21 @@ PLAIN = Ehr("Any", "plain", PatientIdentity(identifier_system=""), feed=Feed(tim
 RULER = "python-liquid: Patient, of nested dicts (the ruler)"
 MICROSOFTS, OURS = "Microsoft's templates", "our mappings"
 WARMING, IN_A_ROW = 3, 10  # calls
-# What is a message's own: its number, the patient's, the visit's and the orders' (places in a split line).
-OWN = {"MSH": (9,), "PID": (3,), "PV1": (19,), "ORC": (2, 3), "OBR": (2, 3)}
+# What is a message's own, by places in a split line: its number; the numbers, names and addresses of its patient, their
+# family and those who pay; the visit's and the orders' numbers. The digits of telephones (TELECOM) are, too.
+OWN = {
+    "MSH": (9,),
+    "PID": (3, 4, 5, 6, 9, 11, 18, 19, 20),
+    "NK1": (2, 4, 12, 30, 32, 33),
+    "PV1": (19,),
+    "GT1": (2, 3, 5, 12),
+    "IN1": (16, 19, 36, 44, 49),
+    "IN2": (2, 6),
+    "ORC": (2, 3),
+    "OBR": (2, 3),
+}
+TELECOM = {"PID": (13, 14), "NK1": (5, 6, 7, 31, 40, 41), "GT1": (6, 7, 18), "IN2": (63,)}
+NAME, NUMBER = re.compile(r"(?:^|~)[^A-Za-z0-9~]*[A-Za-z0-9]+"), re.compile(r"(?:^|~)[^~]*?\d{4,}")
 DAY = re.compile(
     r"(?<=[|^~&])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|1\d|2[0-8])(?=(?:\d{4}){0,2}(?:\d\d)?(?:\.\d+)?(?:[+-]\d{4})?[|^~&\s])"
 )
@@ -164,9 +177,9 @@ def moved(day: str, later: int) -> str:
 
 
 def numbered(fields: list[str], number: int) -> list[str]:
-    own = OWN.get(fields[0], ())
+    own, telecom = (places.get(fields[0], ()) for places in (OWN, TELECOM))
     return [
-        f"{number}{said.replace('~', f'~{number}')}" if said and place in own else said
+        (NAME if place in own else NUMBER).sub(rf"\g<0>{number}", said) if place in own or place in telecom else said
         for place, said in enumerate(fields)
     ]
 
