@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headwater.formats.hl7v2.message import Group
-from headwater.formats.hl7v2.parts import Segment, repetitions, text_of
+from headwater.formats.hl7v2.parts import Parts, Segment, repetitions, text_of
 
 _LINES = frozenset({"TX", "FT", "ST"})
 _OF_AN_OBX = frozenset(
@@ -42,7 +42,8 @@ def _results(value: Any) -> Sequence[Group]:
     seen: dict[tuple[str, ...], int] = {}
     for members in _group(value).cut("OBX"):
         obx, own = members[0], _own(members)
-        key = "".join(obx.raws[3:4]).rstrip(), text_of(obx.part(4))
+        code = obx.part(3)
+        key = code.raw if isinstance(code, Parts) else text_of(code), text_of(obx.part(4))
         if results and results[-1].key == key and _is_line(obx) and _is_line(results[-1].segments[0]):
             results[-1] = Result([*results[-1].segments, *own], key, results[-1].occurrence)
             continue
