@@ -23,11 +23,14 @@ from headwater.templates.building.position import (
     Unbuildable,
     joined,
 )
-from headwater.templates.building.source import ANY, SOLIDS, Const, const
+from headwater.templates.building.source import ANY, SOLID, SOLIDS, WORD, Const, const
 from headwater.templates.building.unit import MAYBE, NILLED, SURE
 
 if TYPE_CHECKING:
     from headwater.templates.building.unit import Spec
+
+
+_LITTLE = 0.7
 
 
 class Calls(Branches):
@@ -51,12 +54,13 @@ class Calls(Branches):
         """Call a partial, which sees the names bound here and the variables of `scope`."""
         frame = self.frame
         self._ready(frame)
+        comma = frame.comma
         shape = SINGLE if frame.kind == OBJECT and frame.state in (VALUE, PERHAPS) else frame.kind
         shape = TEXT if shape == TRIMMED else shape
         if (shape == OBJECT and frame.state != KEY) or frame.state == FILLED:
             raise Unbuildable("a partial out of place")
         try:
-            spec = self._spec(name, shape, frame.comma)
+            spec = self._spec(name, shape, comma)
         except Unbuildable as error:
             if shape != ARRAY:
                 raise
@@ -77,7 +81,7 @@ class Calls(Branches):
         guard = "" if shape in TEXTS else self._guard(spec)
         spec = self._guarded(guard, spec)
         sink = f", {frame.target}" if shape in (OBJECT, ARRAY) else ""
-        call = f"{self._function(spec)}(s, {scope}{sink}{self._passed(spec)})"
+        call = f"{self._called(spec, comma)}(s, {scope}{sink}{self._passed(spec)})"
         if shape in TEXTS:
             frame.parts.append(self.hold(call))
         elif shape == SINGLE:
@@ -121,6 +125,18 @@ class Calls(Branches):
             self.emit(f"if {there}: {self._stored(frame, slot)}")
             comma = FREE if made.comma == FREE else DUE
             frame.comma = comma if made.state == FILLED else joined((KEY, frame.comma), (KEY, comma))[1]
+
+    def _called(self, spec: Spec, comma: str) -> str:
+        """The function; of a partial that says much of parts and little of a text, the one that the value asks for."""
+        function = self._function(spec)
+        for name in spec.parameters:
+            value = self.bound[name]
+            if value.isidentifier() and self.kind(value) == SOLID:
+                known = {each: self._known(source) for each, source in self.bound.items()}
+                texts = self.unit.like(spec, comma, {**known, name: f"{SURE} {WORD}"})
+                if texts and len(texts.source) < _LITTLE * len(spec.source):
+                    return f"({self._function(texts)} if {value}.__class__ is str else {function})"
+        return function
 
     def _function(self, spec: Spec) -> str:
         return self._partials.setdefault((spec.id, spec.shape), f"P{len(self._partials)}")

@@ -72,6 +72,8 @@ class HouseBuilder(HouseValues):
         return f"({source} or '')" if isinstance(source, Fresh) else f"value_of(s, {source})"
 
     def bare_there(self, source: str) -> str:
+        if source is NIL:
+            return ""
         if isinstance(source, Fresh):
             return f"_ := {source}"
         local, found = self._named(source)

@@ -56,6 +56,12 @@ class HouseValues(FilterCalls, Resources):
     def indexed(self, source: str, index: str) -> str:
         return f"member({source}, {index})"
 
+    def _member(self, source: str, part: str | int | nodes.Expression, name: str = "") -> str:
+        """Of what is known to be a text, all parts but the first are known."""
+        if isinstance(part, int) and source.isidentifier() and kind_of(source) == WORD and self._is_number(part, name):
+            return source if part == 1 else NIL
+        return super()._member(source, part, name)
+
     def step(self, source: str, whole: str, part: str | int, name: str) -> str:
         """A text is its own first part, and has no others."""
         if not self._is_number(part, name):

@@ -189,5 +189,7 @@ class Structure(Values):
             self._fits(frame)
             if frame.slot or frame.kind == SINGLE:
                 self._put(self.bare(source), full=isinstance(source, Fresh))
-                return
-            self._put_if(self.bare_there(source), "_")
+            elif there := self.bare_there(source):
+                self._put_if(there, "_")
+            else:
+                self._placed(frame)

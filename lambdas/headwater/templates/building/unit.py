@@ -43,6 +43,10 @@ class Spec:
     recursive: bool = False
 
     @property
+    def source(self) -> str:
+        return self.program.source if self.program else ""
+
+    @property
     def parameters(self) -> list[str]:
         """The variables it is given, in the order in which they are passed."""
         return [name for name, how in self.known.items() if how != NILLED]
@@ -183,6 +187,16 @@ class Unit:
             if how:
                 known[each] = how
         return self._spec(tree, shape, comma, known)
+
+    def like(self, spec: Spec, comma: str, bound: Mapping[str, str]) -> Spec | None:
+        """The same, knowing more of what it is given, if it can be called in its place and leaves off where it does."""
+        try:
+            other = self.spec(spec.tree.name, spec.shape, comma, bound) if spec.done else None
+        except Unbuildable:
+            return None
+        if other is None or not other.program or other.parameters != spec.parameters or other.full < spec.full:
+            return None
+        return other if (other.comma, other.state) == (spec.comma, spec.state) else None
 
     def _spec(self, tree: nodes.Template, shape: str, comma: str, known: dict[str, str]) -> Spec:
         id = "|".join([tree.name, shape, comma, *(f"{name}:{how}" for name, how in known.items())])

@@ -188,7 +188,7 @@ class Values(Emitter):
         raise NotImplementedError
 
     def bare_there(self, source: str) -> str:
-        """A condition that leaves a bare output's value in `_`, and holds if it is not empty."""
+        """A condition that leaves a bare output's value in `_`, and holds if it is not empty; none if it surely is."""
         return f"(_ := {self.bare(source)}) or kept(_)"
 
     def spilled_string(self, parts: str) -> str:
