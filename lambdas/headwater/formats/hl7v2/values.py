@@ -13,6 +13,7 @@ from headwater.formats.hl7v2 import times
 from headwater.formats.hl7v2.message import Message
 from headwater.formats.hl7v2.parts import Part, Parts, part, repetitions, text_of, whole_text
 from headwater.formats.marks import fresh, nil_stays, word
+from headwater.formats.remembered import Remembered
 
 _NUMBER = re.compile(r"([<>]=?)?\s*([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(\.\d+)?", re.ASCII)
 _RANGE = re.compile(r"\(?\s*([+-]?\d*\.?\d+)\s*(?:-|to|–)\s*([+-]?\d*\.?\d+)\s*\)?", re.ASCII)
@@ -38,16 +39,15 @@ def zone_of(state: Any) -> tzinfo | None:
 @nil_stays
 def _date_time(state: Any, value: Any) -> str | None:
     """Where no message says the zone, only the day is certain."""
-    zone = zone_of(state)
-    if value is None or zone is None:
-        moment = _moment(value)
-        return _in_zone(moment, zone) if moment else None
-    return times.date_time(value if value.__class__ is str else text_of(value), zone)
+    return None if value is None else _told(value, zone_of(state))
 
 
-def _in_zone(moment: times.Moment, zone: tzinfo | None) -> str:
-    zone = zone or moment.zone
-    return moment.date_time(zone) if zone else moment.date()
+def _told(value: Any, zone: tzinfo | None) -> str | None:
+    text = value if value.__class__ is str else text_of(value)
+    if zone:
+        return times.date_time(text, zone)
+    moment = times.read(text)
+    return moment and (moment.date_time(moment.zone) if moment.zone else moment.date())
 
 
 @word
@@ -110,9 +110,11 @@ def _period(state: Any, value: Any, end: Any = None) -> dict[str, str] | None:
     """A FHIR Period; an end before the start is a mistake of the sender's, and is left out."""
     if value is None and end is None:
         return None
-    first, last = _date_time(state, value), _date_time(state, end)
+    zone = zone_of(state)
+    first = None if value is None else _told(value, zone)
+    last = None if end is None else _told(end, zone)
     period = {"start": first} if first else {}
-    if last and not (first and _ends_before(last, end, first, value, zone_of(state))):
+    if last and not (first and _ends_before(last, end, first, value, zone)):
         period["end"] = last
     return period or None
 
@@ -204,6 +206,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "range": _range,
     "attachment": _attachment,
     "attachment_type": _attachment_type,
-    "as_code": _as_code,
+    "as_code": Remembered(_as_code),
     "as_id": _as_id,
 }
