@@ -8,7 +8,7 @@ in a dict, which is also how it is known what nobody has asked for. HL7 v2.5.1 c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from functools import lru_cache
 from itertools import compress, count
@@ -116,12 +116,11 @@ class _Fields(dict[int, "Part | None"]):
         if not raw:
             return None  # and is not kept: few are asked for twice
         if len(raw) >= LARGE:
-            part = _large(_field(raw, self.encoding, _repetition))
+            part = _large(_field(raw, self.encoding))
         elif raw.isalnum():
             part = raw
         else:
-            encoding = self.encoding
-            part = _field(raw, encoding, repetition) if encoding.repetition in raw else repetition(raw, encoding)
+            part = _known_field(raw, self.encoding)
         self[number] = part
         return part
 
@@ -154,11 +153,7 @@ class Segment(Numbered):
         raws, encoding = self.raws, self.parts.encoding
         unread = {*compress(count(), raws)}.difference(self.parts, (0,))
         # What begins with a letter or digit says something.
-        return [
-            number
-            for number in sorted(unread)
-            if raws[number][0].isalnum() or _field(raws[number], encoding, _repetition)
-        ]
+        return [number for number in sorted(unread) if raws[number][0].isalnum() or _field(raws[number], encoding)]
 
     def nulls(self) -> Iterator[int]:
         """The numbers of the fields that say "delete this" (the explicit null)."""
@@ -168,15 +163,19 @@ class Segment(Numbered):
         return self.id
 
 
-def _field(raw: str, encoding: Encoding, of: Callable[[str, Encoding], Part | None]) -> Part | None:
+def _field(raw: str, encoding: Encoding) -> Part | None:
     mark = encoding.repetition
     if not mark or mark not in raw:
-        return of(raw, encoding)
-    repetitions = [part for one in raw.split(mark) if (part := of(one, encoding)) is not None]
+        return repetition(raw, encoding)
+    repetitions = [part for one in raw.split(mark) if (part := repetition(one, encoding)) is not None]
     return Repetitions(raw, repetitions, encoding) if repetitions else None
 
 
-def _repetition(raw: str, encoding: Encoding) -> Part | None:
+# Wards, staff and codes come again in a feed, and what tells of a patient in a message: none is taken apart twice.
+_known_field = lru_cache(maxsize=8192)(_field)
+
+
+def repetition(raw: str, encoding: Encoding) -> Part | None:
     # Three looks for one character each take a third of what a pattern for them all takes.
     plain = not (encoding.subcomponent in raw or encoding.escape in raw or '"' in raw)
     mark = encoding.component
@@ -188,10 +187,6 @@ def _repetition(raw: str, encoding: Encoding) -> Part | None:
     elif " " in raw or not raw.isprintable():  # all other blanks are not printable
         parts = [*map(str.strip, parts)]
     return Parts(raw, parts, encoding) if parts[1] or any(parts) else None
-
-
-# Wards, staff and codes come again in a feed, what identifies a patient in a message: none is taken apart twice.
-repetition = lru_cache(maxsize=8192)(_repetition)
 
 
 def _single(raw: str, encoding: Encoding) -> Part | None:
