@@ -57,9 +57,7 @@ class Ingest:
         accepted = self._timed(
             "accept",
             delivery.attributes.get("ehr", ""),
-            lambda: accept(
-                delivery, known_ehrs=self.ehrs.keys(), archive=self.archive, inbox=self.inbox, clock=self.clock
-            ),
+            lambda: accept(delivery, ehrs=self.ehrs, archive=self.archive, inbox=self.inbox, clock=self.clock),
         )
         if accepted.seen_before:
             self.watch.note("accept", "seen_before", ehr=accepted.envelope.ehr, message=accepted.envelope.key)

@@ -40,9 +40,7 @@ def sample(place: str, names: Sequence[str], order: Order, app: App) -> Account:
 def _outcomes(name: str, body: bytes, order: Order, app: App) -> Iterator[Outcome]:
     ehr, what = app.ehrs[order.ehr], {**order.input([], 0, 0), "bucket": order.bucket}
     forgetful: Any = _Forgetful(body)  # accept asks for no more of its ports
-    accepted = accept(
-        delivery_of(name, what), known_ehrs=app.ehrs.keys(), archive=forgetful, inbox=forgetful, clock=app.clock
-    )
+    accepted = accept(delivery_of(name, what), ehrs=app.ehrs, archive=forgetful, inbox=forgetful, clock=app.clock)
     whole = accepted.envelope
     if accepted.fault:
         yield _ended(whole.key, accepted.fault)

@@ -5,15 +5,22 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+from dataclasses import replace
 
 import pytest
 
+from headwater.ehrs import Ehr
+from headwater.ehrs.profile import PatientIdentity
 from headwater.errors import Quarantine, Retry
 from headwater.inbound.accept import LARGEST_MESSAGE, UNKNOWN_SENDER, Accepted, accept
 from headwater.model import Delivery, MessageState
 from tests.fakes import FakeArchive, FakeClock, FakeInbox
 
-EHRS = {"north", "south"}
+PLAIN = Ehr(title="North", family="plain", patient=PatientIdentity(identifier_system=""), name="north")
+EHRS = {
+    "north": PLAIN,
+    "south": replace(PLAIN, name="south", feed=replace(PLAIN.feed, content_type="application/json")),
+}
 MESSAGE = "MSH|^~\\&|LAB|NORTH\rPID|1||7^^^N"
 
 
@@ -24,11 +31,11 @@ class Gate:
     def __call__(self, body: str = MESSAGE, **attributes: str) -> Accepted:
         named = {name.replace("_", "-"): value for name, value in attributes.items()}
         delivery = Delivery(body, {"ehr": "north", **named})
-        return accept(delivery, known_ehrs=EHRS, archive=self.archive, inbox=self.inbox, clock=self.clock)
+        return accept(delivery, ehrs=EHRS, archive=self.archive, inbox=self.inbox, clock=self.clock)
 
     def backfill(self, location: str, run: str) -> Accepted:
         delivery = Delivery("-", {"ehr": "north", "content-location": location}, backfill=run)
-        return accept(delivery, known_ehrs=EHRS, archive=self.archive, inbox=self.inbox, clock=self.clock)
+        return accept(delivery, ehrs=EHRS, archive=self.archive, inbox=self.inbox, clock=self.clock)
 
 
 @pytest.fixture
@@ -52,6 +59,16 @@ def test_the_same_bytes_are_one_message_until_they_are_done(gate: Gate) -> None:
     gate.inbox.close(first.envelope.key, MessageState.STORED, at=gate.clock().isoformat())
     assert gate(message_id="another").seen_before
     assert len(gate.inbox.records) == 1
+
+
+def test_what_says_no_content_type_is_what_its_ehr_declares(gate: Gate) -> None:
+    assert gate("{}", ehr="south").envelope.content_type == "application/json"
+    assert gate().envelope.content_type == "application/hl7-v2"
+
+
+def test_a_content_type_that_is_said_goes_before_the_declared_one(gate: Gate) -> None:
+    accepted = gate(ehr="south", content_type=" Application/HL7-v2 ")
+    assert accepted.envelope.content_type == accepted.record.content_type == "application/hl7-v2"
 
 
 def test_the_same_bytes_of_another_sender_are_another_message(gate: Gate) -> None:

@@ -10,17 +10,18 @@ import base64
 import binascii
 import hashlib
 import zlib
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from headwater.ehrs import Ehr
+from headwater.ehrs.profile import UNDECLARED
 from headwater.errors import Quarantine
 from headwater.model import Delivery, Envelope, MessageRecord, MessageState
 from headwater.ports import Archive, Clock, Inbox
 
 # What comes from senders we do not know is kept under this name, so that an attribute never becomes a path.
 UNKNOWN_SENDER = "_unknown"
-DEFAULT_CONTENT_TYPE = "application/hl7-v2"
 LARGEST_MESSAGE = 64 * 1024 * 1024  # bytes: what an ingest Lambda of 1 GB converts with room to spare
 
 
@@ -40,17 +41,17 @@ class Accepted:
         return self.record.state is not MessageState.ACCEPTED or feeds_own
 
 
-def accept(
-    delivery: Delivery, *, known_ehrs: Collection[str], archive: Archive, inbox: Inbox, clock: Clock
-) -> Accepted:
-    """Archive a delivery and note it in the inbox: one put each, and nothing else.
+def accept(delivery: Delivery, *, ehrs: Mapping[str, Ehr], archive: Archive, inbox: Inbox, clock: Clock) -> Accepted:
+    """Archive a delivery and note it in the inbox: one put each, and nothing else. `ehrs` are those we know, by name; a
+    delivery without the attribute `content-type` is what its EHR's feed declares.
 
     Raises Quarantine('accept.pointer_unreadable') for a file of a backfill that cannot be read.
     """
     body, fault = _read_body(delivery, archive)
     sender = delivery.attributes.get("ehr", "").strip()
-    ehr = sender if sender in known_ehrs else UNKNOWN_SENDER
-    content_type = delivery.attributes.get("content-type", "").strip().lower() or DEFAULT_CONTENT_TYPE
+    ehr = sender if sender in ehrs else UNKNOWN_SENDER
+    feed = ehrs[ehr].feed if ehr in ehrs else UNDECLARED
+    content_type = delivery.attributes.get("content-type", "").strip().lower() or feed.content_type
     if fault is None and ehr == UNKNOWN_SENDER:
         hint = "set the attribute to the name of a folder under mappings/ehrs"
         fault = Quarantine("accept.ehr_unknown", place="attribute ehr", hint=hint)
