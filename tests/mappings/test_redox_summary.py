@@ -70,3 +70,36 @@ def test_a_diagnosis_of_a_visit_leaves_the_problem_list_as_it_is() -> None:
 
 def test_a_section_that_no_template_reads_is_reported() -> None:
     assert any(path.startswith("CareTeams") for path in made(CareTeams=[{"Name": "Heart team"}]).unread)
+
+
+NOTHING = {"Code": None, "CodeSystem": None, "CodeSystemName": None, "Name": None, "AltCodes": []}
+
+
+@pytest.mark.parametrize(
+    ("section", "rows"),
+    [
+        ("Allergies", [{"Substance": NOTHING, "Reaction": [NOTHING], "Status": NOTHING}]),
+        ("Medications", [{"FreeTextSig": "One at night", "Product": NOTHING, "Dose": {"Quantity": None}}]),
+        ("Problems", [{**NOTHING, "Name": "Cough"}, {**NOTHING, "Name": "Cough"}]),
+        ("Results", [{**NOTHING, "Observations": []}]),
+        ("Immunizations", [{"DateTime": None, "Product": NOTHING}]),
+        ("VitalSigns", [{"DateTime": None, "Observations": [NOTHING]}]),
+        ("FamilyHistory", [{"Relation": NOTHING, "Problems": []}]),
+        ("AdvanceDirectives", [{"Type": NOTHING, **NOTHING}]),
+        ("Insurances", [{"Plan": {"ID": None}, "Company": {"ID": None}}]),
+        ("MedicalEquipment", [{"Product": NOTHING}]),
+        ("PlanOfCare", {"Orders": [NOTHING], "MedicationAdministration": [{"Product": NOTHING}]}),
+        ("SocialHistory", {"Observations": [NOTHING], "TobaccoUse": [NOTHING], "Pregnancy": [{"StartDate": None}]}),
+        ("Goals", [NOTHING]),
+    ],
+)
+def test_a_row_that_says_next_to_nothing_does_not_hold_up_the_summary(section: str, rows: Any) -> None:
+    converted = made(**{section: rows})
+    (composition,) = of(converted, "Composition")
+    assert composition["section"][0]["entry"]
+    assert converted.unread == ()
+
+
+def test_a_problem_that_is_listed_as_active_and_as_resolved_is_one_condition() -> None:
+    row = {"Code": "38341003", "CodeSystem": SNOMED, "Name": "Hypertension", "StartDate": "2018-03-01T05:00:00Z"}
+    assert len(of(made(Problems=[row], ResolvedProblems=[row]), "Condition")) == 1
