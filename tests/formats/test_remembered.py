@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from headwater.formats.codes import CodeMaps
 from headwater.formats.hl7v2 import parse
 from headwater.formats.hl7v2.codings import Codings
-from headwater.formats.hl7v2.parts import Segment
+from headwater.formats.hl7v2.parts import Segment, repetitions
 from headwater.formats.remembered import Remembered
 from tests.formats.test_marks import EASTERN, HEADER, RAWS, field
 from tests.mappings.examples import MAPPINGS
@@ -68,6 +68,22 @@ def test_a_component_is_not_taken_for_the_field_that_reads_the_same() -> None:
     for _ in range(2):
         assert CODINGS.codings(first) == [{"system": "http://loinc.org", "code": "A", "display": "Apple"}]
         assert CODINGS.codings(alone) == Codings("north", CODES).codings(alone)
+
+
+def test_a_field_that_comes_again_is_taken_apart_once_more_and_no_more() -> None:
+    fields = parse(HEADER.encode(), EASTERN).encoding.fields
+    raw = "12^Doe^Jo~13^Roe"
+    first, second, third = (fields[raw] for _ in range(3))
+    assert first is not second
+    assert second is third
+    assert [str(each) for each in repetitions(first)] == [str(each) for each in repetitions(third)] == ["12", "13"]
+
+
+def test_there_is_an_end_to_the_fields_that_are_known() -> None:
+    fields = parse(HEADER.encode(), EASTERN).encoding.fields
+    for number in range(25_000):
+        assert str(fields[f"{number}^x"]) == str(fields[f"{number}^x"]) == str(number)
+    assert 0 < len(fields) <= 20_000
 
 
 @settings(max_examples=300, deadline=None)

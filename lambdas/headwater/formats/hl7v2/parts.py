@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from functools import lru_cache
 from itertools import compress, count
 from typing import Any
 
@@ -18,6 +17,7 @@ from headwater.formats.hl7v2.escapes import unescape
 from headwater.model import LARGE, LISTED, LargeText, Numbered
 
 NULL = '""'
+_MOST = 20_000  # fields of which it is known that they came
 _NO_COMPONENTS = [""] * LISTED  # the data type that has most has 25 (XCN of HL7 v2.8)
 
 
@@ -32,6 +32,10 @@ class Encoding:
     subcomponent: str
     charset: str
     zone: tzinfo
+    fields: KnownFields = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", KnownFields(self))
 
     def text(self, raw: str) -> str:
         """`raw` without its escape sequences; an explicit null is no text."""
@@ -120,8 +124,31 @@ class _Fields(dict[int, "Part | None"]):
         elif raw.isalnum():
             part = raw
         else:
-            part = _known_field(raw, self.encoding)
+            part = self.encoding.fields[raw]
         self[number] = part
+        return part
+
+
+class KnownFields(dict[str, "Part | None"]):
+    """Fields by how they were sent, each taken apart when it is asked for. Wards, staff and codes come again in a feed,
+    and a patient's name in a message: what came before is not taken apart once more. What comes but once is not kept,
+    a garbage collector would have to look at it."""
+
+    __slots__ = ("_came", "_encoding")
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+        self._came: set[int] = set()  # by hash: these may be anybody's, and are not to be kept
+
+    def __missing__(self, raw: str) -> Part | None:
+        part, came = _field(raw, self._encoding), hash(raw)
+        if came in self._came:
+            self[raw] = part
+        else:
+            self._came.add(came)
+        if len(self._came) > _MOST:
+            self._came.clear()
+            self.clear()
         return part
 
 
@@ -169,10 +196,6 @@ def _field(raw: str, encoding: Encoding) -> Part | None:
         return repetition(raw, encoding)
     repetitions = [part for one in raw.split(mark) if (part := repetition(one, encoding)) is not None]
     return Repetitions(raw, repetitions, encoding) if repetitions else None
-
-
-# Wards, staff and codes come again in a feed, and what tells of a patient in a message: none is taken apart twice.
-_known_field = lru_cache(maxsize=8192)(_field)
 
 
 def repetition(raw: str, encoding: Encoding) -> Part | None:
