@@ -100,6 +100,10 @@ def test_a_row_that_says_next_to_nothing_does_not_hold_up_the_summary(section: s
     assert converted.unread == ()
 
 
-def test_a_problem_that_is_listed_as_active_and_as_resolved_is_one_condition() -> None:
+def test_a_problem_that_is_listed_as_active_and_as_resolved_is_one_active_condition_with_a_note() -> None:
     row = {"Code": "38341003", "CodeSystem": SNOMED, "Name": "Hypertension", "StartDate": "2018-03-01T05:00:00Z"}
-    assert len(of(made(Problems=[row], ResolvedProblems=[row]), "Condition")) == 1
+    ended = {**row, "EndDate": "2020-01-01T05:00:00Z"}
+    (condition,) = of(made(Problems=[row], ResolvedProblems=[ended]), "Condition")
+    assert [coding["code"] for coding in condition["clinicalStatus"]["coding"]] == ["active"]
+    assert "abatementDateTime" not in condition
+    assert condition["note"][0]["text"].startswith("Also listed as resolved")
