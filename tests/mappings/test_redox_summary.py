@@ -107,3 +107,10 @@ def test_a_problem_that_is_listed_as_active_and_as_resolved_is_one_active_condit
     assert [coding["code"] for coding in condition["clinicalStatus"]["coding"]] == ["active"]
     assert "abatementDateTime" not in condition
     assert condition["note"][0]["text"].startswith("Also listed as resolved")
+
+
+@pytest.mark.parametrize(("status", "over"), [("Active", False), ("Relapse", False), ("Remission", True), (None, True)])
+def test_an_end_is_an_abatement_only_of_what_is_over(status: str | None, over: bool) -> None:
+    row = {"Name": "Asthma", "Status": {"Name": status}, "EndDate": "2020-01-01T05:00:00Z"}
+    (condition,) = of(made(Problems=[row]), "Condition")
+    assert ("abatementDateTime" in condition, "note" in condition) == (over, not over)  # FHIR R4 invariant con-4
