@@ -72,7 +72,7 @@ def test_a_section_that_no_template_reads_is_reported() -> None:
     assert any(path.startswith("CareTeams") for path in made(CareTeams=[{"Name": "Heart team"}]).unread)
 
 
-NOTHING = {"Code": None, "CodeSystem": None, "CodeSystemName": None, "Name": None, "AltCodes": []}
+NOTHING: dict[str, Any] = {"Code": None, "CodeSystem": None, "CodeSystemName": None, "Name": None, "AltCodes": []}
 
 
 @pytest.mark.parametrize(
