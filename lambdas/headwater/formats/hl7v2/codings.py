@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import partial
 from types import NoneType
 from typing import Any, TypeVar
 
 from headwater.formats.codes import CodeMap, CodeMaps, Coding, Note
-from headwater.formats.hl7v2.parts import Encoding, Parts, part, repetition, text_of, whole_text
+from headwater.formats.hl7v2.parts import Parts, part, text_of, whole_text
 from headwater.formats.marks import fresh, nil_stays, word
 from headwater.formats.remembered import LONGEST, Remembered
 
@@ -22,7 +22,7 @@ _TRIPLETS = ((1, 7), (4, 8), (10, 13))  # where they begin in a CWE, and their v
 
 _TEXTS = (str, NoneType)
 T = TypeVar("T")
-_WithNotes = Remembered[tuple[T, tuple[Note, ...]]]  # which are due whenever the value is used
+_WithNotes = tuple[T, tuple[Note, ...]]  # which are due whenever the value is used
 Triplet = tuple[str, str, str, str]  # code, display, URI of its system, version; what is not there is ""
 
 
@@ -35,7 +35,6 @@ class Codings:
         self._note = codes.note
         self._systems = Remembered(self._system)
         self._of_texts = self._remembered(self._codings_of_text)
-        self._of_raws = lru_cache(self._codings_of_raws)
         self._of_codes = self._remembered(self._coding_of)
         self._units = self._remembered(self._unit)
 
@@ -80,14 +79,15 @@ class Codings:
         that name no system. A coding that was sent twice, or is its own target, is there once."""
         if value.__class__ is str:
             found = self._due(self._of_texts[value, name, table])
-        elif value.__class__ is Parts and value.encoding.component in value.raw and len(value.raw) <= LONGEST:
-            found = self._due(self._of_raws(value.encoding)[value.raw, name, table])
+        elif isinstance(value, Parts):
+            key = self, name, table
+            known = value.made.get(key)
+            if known is None:
+                known = value.made[key] = self._with_notes(self._codings_of, value, name, table)
+            found = self._due(known)
         else:
             return self._codings_of(value, name, table)
         return [*map(dict.copy, found)]
-
-    def _codings_of_raws(self, encoding: Encoding) -> _WithNotes[list[Coding]]:
-        return self._remembered(lambda raw, name, table: self._codings_of(repetition(raw, encoding), name, table))
 
     def _codings_of(self, value: Any, name: str, table: str) -> list[Coding]:
         triplets = self._triplets(value)
@@ -152,14 +152,14 @@ class Codings:
         """The URI of a coding system as CWE-3 names it (HL7 table 0396), an OID, or a URI."""
         return self._systems[text_of(value)] or None
 
-    def _remembered(self, work_out: Callable[..., T]) -> _WithNotes[T]:
-        def with_notes(*said: Any) -> tuple[T, tuple[Note, ...]]:
-            before = self._codes.notes()
-            return work_out(*said), self._codes.noted_since(before)
+    def _remembered(self, work_out: Callable[..., T]) -> Remembered[_WithNotes[T]]:
+        return Remembered(partial(self._with_notes, work_out))
 
-        return Remembered(with_notes)
+    def _with_notes(self, work_out: Callable[..., T], *said: Any) -> _WithNotes[T]:
+        before = self._codes.notes()
+        return work_out(*said), self._codes.noted_since(before)
 
-    def _due(self, remembered: tuple[T, tuple[Note, ...]]) -> T:
+    def _due(self, remembered: _WithNotes[T]) -> T:
         found, noted = remembered
         if noted:
             self._note(noted)

@@ -41,7 +41,7 @@ def _lines(text: str) -> list[str]:
         raise Quarantine("convert.not_hl7", place="MSH", hint="the message is empty")
     if not text.startswith("MSH"):
         raise Quarantine("convert.not_hl7", place="MSH", hint="a message begins with MSH")
-    lines = text.replace("\r\n", "\r").replace("\n", "\r").split("\r")
+    lines = (text.replace("\r\n", "\r").replace("\n", "\r") if "\n" in text else text).split("\r")
     last = lines[-1].strip()
     if 0 < len(last) < 3 and last.isalpha() and last.isupper():
         raise Quarantine("convert.truncated", place=f"line {len(lines)}", hint="the message ends in a segment's name")

@@ -50,9 +50,10 @@ class Encoding:
 
 class Parts(Numbered):
     """A component with its subcomponents, or a field or repetition with its components; `parts` as of Numbered. It
-    prints as the first of them that says anything, so that nothing that is there looks empty."""
+    prints as the first of them that says anything, so that nothing that is there looks empty. `made` is what others
+    made of it and remember here, by who it was and what."""
 
-    __slots__ = ("encoding", "raw")
+    __slots__ = ("encoding", "made", "raw")
 
     parts: list[Part]
 
@@ -61,6 +62,7 @@ class Parts(Numbered):
         self.raw = raw
         self.parts = parts + _NO_COMPONENTS
         self.encoding = encoding
+        self.made: dict[tuple[object, ...], Any] = {}
 
     @property
     def text(self) -> str:
@@ -89,6 +91,7 @@ class Repetitions(Parts):
         self.raw = raw
         self.parts = first.parts if isinstance(first, Parts) else ["", first, *_NO_COMPONENTS]
         self.encoding = encoding
+        self.made = {}
         self.repetitions = repetitions
 
     @property
