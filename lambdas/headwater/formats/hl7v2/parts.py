@@ -17,7 +17,7 @@ from headwater.formats.hl7v2.escapes import unescape
 from headwater.model import LARGE, LISTED, LargeText, Numbered
 
 NULL = '""'
-_MOST = 20_000  # fields of which it is known that they came
+_MOST = 10_000  # fields that are known, and of which it is known that they came
 _NO_COMPONENTS = [""] * LISTED  # the data type that has most has 25 (XCN of HL7 v2.8)
 
 
@@ -145,13 +145,13 @@ class KnownFields(dict[str, "Part | None"]):
 
     def __missing__(self, raw: str) -> Part | None:
         part, came = _field(raw, self._encoding), hash(raw)
-        if came in self._came:
+        kept = self if came in self._came else self._came
+        if len(kept) >= _MOST:
+            kept.clear()
+        if kept is self:
             self[raw] = part
         else:
             self._came.add(came)
-        if len(self._came) > _MOST:
-            self._came.clear()
-            self.clear()
         return part
 
 
