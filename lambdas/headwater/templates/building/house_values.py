@@ -58,8 +58,11 @@ class HouseValues(FilterCalls, Resources):
 
     def _member(self, source: str, part: str | int | nodes.Expression, name: str = "") -> str:
         """Of what is known to be a text, all parts but the first are known."""
-        if isinstance(part, int) and source.isidentifier() and kind_of(source) == WORD and self._is_number(part, name):
-            return source if part == 1 else NIL
+        if source.isidentifier() and kind_of(source) == WORD:
+            if part in (1, "text"):
+                return source
+            if isinstance(part, int) and self._is_number(part, name):
+                return NIL
         return super()._member(source, part, name)
 
     def step(self, source: str, whole: str, part: str | int, name: str) -> str:
