@@ -61,6 +61,16 @@ def test_a_code_without_a_target_is_noted_in_every_message() -> None:
         assert [one.code for one in CODES.wanted()] == ["ZZ9"]
 
 
+def test_there_is_an_end_to_what_is_noted_where_nobody_asks() -> None:
+    codes = CodeMaps([MAPPINGS / "base" / "codes"])
+    codings = Codings("north", codes)
+    for number in range(60_000):
+        codings.codings(f"Z{number % 1000}", "relationship")
+    assert codes.notes() == 50_000
+    assert len(codes.wanted()) == 1000
+    assert codes.notes() == 0
+
+
 def test_a_component_is_not_taken_for_the_field_that_reads_the_same() -> None:
     segment = parse(f"{HEADER}\rZZZ|A&Apple&LN|A&Apple&LN^x".encode(), EASTERN).lookup("ZZZ")
     assert isinstance(segment, Segment)

@@ -35,6 +35,7 @@ _HL7 = "http://terminology.hl7.org/"
 # What stands where a code should be and is free text is not for a list that many read.
 _CODE = re.compile(r"[\w.\-/:+%*\[\]{}^()]{1,64}")
 _LONGEST_DISPLAY = 80
+_MOST_NOTED = 50_000  # of one message; where write-backs are made nobody asks for them
 _GAPS = re.compile(r"[^a-z0-9]+")
 
 Coding = dict[str, str]
@@ -74,7 +75,8 @@ class CodeMaps(dict[str, "CodeMap"]):
 
     def note(self, notes: Iterable[Note]) -> None:
         """Note again what was noted when somebody worked out what he now remembers."""
-        self._noted.extend(notes)
+        if len(self._noted) < _MOST_NOTED:
+            self._noted.extend(notes)
 
     def wanted(self) -> tuple[Unmapped, ...]:
         """What was noted since the last call, each once."""
@@ -122,7 +124,8 @@ class CodeMap:
             self._note(code, system, display)
 
     def _note(self, code: str, system: str, display: str) -> None:
-        self._noted.append((self._name, code, system, display[:_LONGEST_DISPLAY]))
+        if len(self._noted) < _MOST_NOTED:
+            self._noted.append((self._name, code, system, display[:_LONGEST_DISPLAY]))
 
 
 def _folded(display: str) -> str:
