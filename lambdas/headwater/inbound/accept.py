@@ -16,7 +16,7 @@ from datetime import datetime
 
 from headwater.ehrs import Ehr
 from headwater.ehrs.profile import UNDECLARED
-from headwater.errors import Quarantine
+from headwater.errors import HeadwaterError, Quarantine
 from headwater.model import Delivery, Envelope, MessageRecord, MessageState
 from headwater.ports import Archive, Clock, Inbox
 
@@ -50,8 +50,7 @@ def accept(delivery: Delivery, *, ehrs: Mapping[str, Ehr], archive: Archive, inb
     body, fault = _read_body(delivery, archive)
     sender = delivery.attributes.get("ehr", "").strip()
     ehr = sender if sender in ehrs else UNKNOWN_SENDER
-    feed = ehrs[ehr].feed if ehr in ehrs else UNDECLARED
-    content_type = delivery.attributes.get("content-type", "").strip().lower() or feed.content_type
+    content_type = delivery.attributes.get("content-type", "").strip().lower() or _declared(ehr, ehrs)
     if fault is None and ehr == UNKNOWN_SENDER:
         hint = "set the attribute to the name of a folder under mappings/ehrs"
         fault = Quarantine("accept.ehr_unknown", place="attribute ehr", hint=hint)
@@ -62,6 +61,15 @@ def accept(delivery: Delivery, *, ehrs: Mapping[str, Ehr], archive: Archive, inb
         backfill=delivery.backfill, fault=fault,
         archive=archive, inbox=inbox, now=clock(),
     )  # fmt: skip
+
+
+def _declared(ehr: str, ehrs: Mapping[str, Ehr]) -> str:
+    """The content type of an EHR's feed. A slip in its file does not stop a message before it is archived: `convert`
+    says what is wrong."""
+    try:
+        return ehrs[ehr].feed.content_type if ehr in ehrs else UNDECLARED.content_type
+    except HeadwaterError:
+        return UNDECLARED.content_type
 
 
 def accept_bytes(
