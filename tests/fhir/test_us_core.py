@@ -258,5 +258,12 @@ def test_what_is_no_valid_resource_conforms_to_nothing_and_raises_nothing(odd: d
     assert conforming([{**PATIENT, **odd} if odd else {"resourceType": "Patient"}]) == [[]]
 
 
+@pytest.mark.parametrize("meta", [{"profile": 5}, {"profile": {"x": 1}}, {"profile": "urn:theirs"}, ["x"], "x"])
+def test_where_meta_is_no_meta_nothing_is_claimed_and_all_stays_as_it_was(meta: Any) -> None:
+    patient = {**copy.deepcopy(PATIENT), "meta": meta}
+    claim([patient])
+    assert patient == {**PATIENT, "meta": meta}
+
+
 def test_every_rule_of_the_table_is_here() -> None:
     assert all(callable(rule) for rule in RULES.values())
