@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class CodeMaps(dict[str, "CodeMap"]):
         layers = [layer for folder in self._folders for layer in _layers(folder, name, names)]
         if not layers:
             raise Quarantine("convert.codes_missing", place=f"codes/{name}.csv", hint="no folder has this code map")
-        made = self[name] = CodeMap(name, reduce(_under, layers), names, self._noted)
+        made = self[name] = CodeMap(name, reduce(_under, layers), names, self.note)
         return made
 
     def notes(self) -> int:
@@ -74,7 +74,7 @@ class CodeMaps(dict[str, "CodeMap"]):
         return tuple(self._noted[notes:])
 
     def note(self, notes: Iterable[Note]) -> None:
-        """Note again what was noted when somebody worked out what he now remembers."""
+        """Note codes without a target; also again, what was noted when somebody worked out what he now remembers."""
         if len(self._noted) < _MOST_NOTED:
             self._noted.extend(notes)
 
@@ -88,13 +88,13 @@ class CodeMaps(dict[str, "CodeMap"]):
 class CodeMap:
     """One map. `get` gives the target of a line by its system, "" for any, and code."""
 
-    __slots__ = ("_lines", "_name", "_names", "_noted", "_wanting", "get")
+    __slots__ = ("_lines", "_name", "_names", "_tell", "_wanting", "get")
 
-    def __init__(self, name: str, lines: _Lines, names: _Names, noted: list[Note]) -> None:
+    def __init__(self, name: str, lines: _Lines, names: _Names, tell: Callable[[Iterable[Note]], None]) -> None:
         self._name = name
         self._lines = lines
         self._names = names
-        self._noted = noted
+        self._tell = tell
         self._wanting = _OTHERS not in lines
         self.get = lines.get
 
@@ -124,8 +124,7 @@ class CodeMap:
             self._note(code, system, display)
 
     def _note(self, code: str, system: str, display: str) -> None:
-        if len(self._noted) < _MOST_NOTED:
-            self._noted.append((self._name, code, system, display[:_LONGEST_DISPLAY]))
+        self._tell([(self._name, code, system, display[:_LONGEST_DISPLAY])])
 
 
 def _folded(display: str) -> str:

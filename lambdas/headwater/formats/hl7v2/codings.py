@@ -32,7 +32,6 @@ class Codings:
     def __init__(self, ehr: str, codes: CodeMaps) -> None:
         self._ehr = ehr
         self._codes = codes
-        self._note = codes.note
         self._systems = Remembered(self._system)
         self._of_texts = self._remembered(self._codings_of_text)
         self._of_codes = self._remembered(self._coding_of)
@@ -162,7 +161,7 @@ class Codings:
     def _due(self, remembered: _WithNotes[T]) -> T:
         found, noted = remembered
         if noted:
-            self._note(noted)
+            self._codes.note(noted)
         return found
 
     def _target(self, triplets: Sequence[Triplet], codes: CodeMap) -> Coding | None:
