@@ -45,14 +45,15 @@ def _members(node: Resource, found: list[Resource]) -> Resource:
 def _value(node: Resource, name: str, found: list[Resource]) -> Resource:
     if "resourceType" not in node or name == "contained":
         return _members(node, found)
-    if node.get("id"):
-        found.extend(lift([node]))
-    return _in_its_place(node)
+    id_ = node.get("id")
+    if not id_:
+        return {}
+    found.extend(lift([node]))
+    return _in_its_place(node["resourceType"], id_)
 
 
-def _in_its_place(resource: Resource) -> Resource:
-    kind, id_ = resource["resourceType"], resource.get("id")
-    return {"reference": f"{kind}/{id_}"} if id_ and kind != "Provenance" else {}
+def _in_its_place(kind: str, id_: str) -> Resource:
+    return {"reference": f"{kind}/{id_}"} if kind != "Provenance" else {}
 
 
 def _items(nodes: list[Any], name: str, found: list[Resource]) -> list[Any]:
@@ -93,8 +94,7 @@ class Lifting:
         if not id_:  # it is left out, and so are those that were in it
             del self._group[next(at for at, one in enumerate(self._group) if one is resource) :]
             return {}
-        kind = resource["resourceType"]
-        return {"reference": f"{kind}/{id_}"} if kind != "Provenance" else {}
+        return _in_its_place(resource["resourceType"], id_)
 
     def pointed(self, value: Any) -> Any:
         return value.get("reference", "") if value.__class__ is dict else value

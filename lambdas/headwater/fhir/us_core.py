@@ -43,9 +43,11 @@ class Profile(NamedTuple):
 def claim(resources: Sequence[Resource]) -> None:
     """Add to each resource's `meta.profile` those that it conforms to, the most special ones only."""
     for resource, names in zip(resources, conforming(resources), strict=True):
+        if not names:
+            continue
         meta = resource.get("meta") or {}
-        said = meta.get("profile") or [] if isinstance(meta, dict) else None
-        if names and isinstance(said, list):  # of anything else `validate` says that it is no valid R4
+        said = (meta.get("profile") or []) if isinstance(meta, dict) else None
+        if isinstance(said, list):  # of anything else `validate` says that it is no valid R4
             claimed = [BASE + name for name in names]
             resource["meta"] = {**meta, "profile": [*said, *(one for one in claimed if one not in said)]}
 

@@ -36,8 +36,7 @@ class LocalTimes:
 
     def date_time(self, value: Any) -> str | None:
         """FHIR dateTime; None for what is no time."""
-        moment = times.read(_text(value))
-        return moment.date_time(self._zone) if moment else None
+        return times.date_time(_text(value), self._zone)
 
     def instant(self, value: Any) -> str | None:
         """FHIR instant; None unless day and time of day are known."""
