@@ -10,7 +10,8 @@ least of interleaved rounds: of ten calls in a row, as a batch of a queue has th
 others, whose code and data have left the processor's caches.
 
 Each call has a message of its own, as a feed has them: another patient, visit, order and day at the same hospital,
-whose wards, staff and codes come again. Of those our own mappings remember ids and codes, of patients they cannot.
+whose wards, staff and codes come again. Of those our own mappings remember much, of patients they cannot
+(docs/decisions/0003-template-compiler.md).
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ EXAMPLES = ("adt-a01-inpatient", "oru-r01-blood-count", "vxu-v04-infant")
 PLAIN = Ehr("Any", "plain", PatientIdentity(identifier_system=""), feed=Feed(time_zone="UTC"), name="bench")
 RULER = "python-liquid: Patient, of nested dicts (the ruler)"
 MICROSOFTS, OURS = "Microsoft's templates", "our mappings"
+Input = TypeVar("Input")
 WARMING, IN_A_ROW = 3, 10  # calls
 # What is a message's own, by places in a split line: its number; the numbers, names and addresses of its patient, their
 # family and those who pay; the visit's and the orders' numbers. The digits of telephones (TELECOM) are, too.
@@ -81,7 +83,6 @@ DAY = re.compile(
 TAG = re.compile(r"\{%(-?)\s*(include|evaluate)\s(.*?)(-?)%\}", re.DOTALL)
 EVALUATE = re.compile(r"(\w+)\s+using\s+('[^']*')(.*)", re.DOTALL)
 INCLUDE = re.compile(r"('[^']*')(.*)", re.DOTALL)
-Input = TypeVar("Input")
 ARGUMENT = re.compile(r"(\w+)\s*:\s*('[^']*'|\"[^\"]*\"|[^\s,]+)")
 
 

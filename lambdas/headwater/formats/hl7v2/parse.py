@@ -76,7 +76,7 @@ def _rows(lines: list[str], encoding: Encoding) -> list[list[str]]:
     for line in lines:
         raws = line.split(field)
         name = raws[0]
-        if len(name) == 3 and _is_segment(name):
+        if len(name) == 3 and _is_segment(name):  # what is longer may be anybody's text, and is not to be kept
             if name in _HEADERS:
                 raws.insert(1, field)
                 if name == "MSH" and rows:

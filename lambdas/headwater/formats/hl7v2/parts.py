@@ -196,12 +196,12 @@ class Segment(Numbered):
 def _field(raw: str, encoding: Encoding) -> Part | None:
     mark = encoding.repetition
     if not mark or mark not in raw:
-        return repetition(raw, encoding)
-    repetitions = [part for one in raw.split(mark) if (part := repetition(one, encoding)) is not None]
+        return _repetition(raw, encoding)
+    repetitions = [part for one in raw.split(mark) if (part := _repetition(one, encoding)) is not None]
     return Repetitions(raw, repetitions, encoding) if repetitions else None
 
 
-def repetition(raw: str, encoding: Encoding) -> Part | None:
+def _repetition(raw: str, encoding: Encoding) -> Part | None:
     # Three looks for one character each take a third of what a pattern for them all takes.
     plain = not (encoding.subcomponent in raw or encoding.escape in raw or '"' in raw)
     mark = encoding.component
